@@ -1,0 +1,1 @@
+"""A simulated field, independent of the daemon."""

@@ -1,0 +1,1 @@
+"""The simulated field on real sockets."""

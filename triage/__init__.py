@@ -1,0 +1,1 @@
+"""The triage daemon for charging piles: complaints and telemetry in, proven recovery or a field order out."""

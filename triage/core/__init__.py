@@ -1,0 +1,1 @@
+"""The pure engine: no clock, no socket, no randomness; everything arrives as an argument."""

@@ -1,0 +1,1 @@
+"""MQTT, the native dialect pile/v1."""

@@ -1,0 +1,1 @@
+"""Where decisions become durable: memory, SQLite and PostgreSQL under one contract."""
