@@ -10,6 +10,8 @@ from msgspec import Struct
 
 from triage.core.effects import Answer, Changes, Command, JournalEntry, KeptAnswer, OrderNotice, Snapshot
 from triage.core.events import Ask, Event, Moment
+from triage.core.fleet import Pile
+from triage.core.plan import Plan
 
 
 class Clock(Protocol):
@@ -124,3 +126,25 @@ class Journal(Protocol):
 
     def walk(self) -> AsyncIterator[tuple[int, JournalEntry, str, str]]:
         """Every record in order: sequence number, entry, hash of the record before, own hash."""
+
+
+class LiveView(Protocol):
+    """The engine's present picture of the fleet, for pages; read only."""
+
+    def piles(self) -> Sequence[Pile]:
+        """Every registered pile, in order of id."""
+
+    def pile(self, id: str) -> Pile | None:
+        """One pile, or None."""
+
+    def unregistered(self) -> Sequence[tuple[str, str, datetime]]:
+        """Piles that speak but are not in the fleet: (site, pile, last heard), newest first, bounded."""
+
+    def health(self) -> Mapping[str, str]:
+        """Each part of the daemon by name: ``ok`` or what is degraded, in one sentence."""
+
+    def kill_switch(self) -> str | None:
+        """Why every changing command is stopped, or None while they are allowed."""
+
+    def plans(self) -> Sequence[Plan]:
+        """The plans in force."""
