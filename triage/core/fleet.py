@@ -60,8 +60,8 @@ class Symptom(Struct, frozen=True, kw_only=True, gc=False):
 class Pile(Struct, frozen=True, kw_only=True):
     """One pile: registration and newest knowledge.
 
-    ``hazard`` is the sticky safety flag: it names the reason, and only a person clears it. ``resets`` are the send times
-    of disruptive commands of the last 24 hours. ``link_drops`` are the newest fault or link onsets, for flapping.
+    ``hazard`` is the sticky safety flag: it names the reason, and only a person clears it. ``resets`` are the send
+    times of disruptive commands of the last 24 hours. ``onsets`` are the newest fault or link onsets, for flapping.
     """
 
     registration: Registration

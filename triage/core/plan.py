@@ -11,8 +11,9 @@ ROUTES = ("soak", "next", "wait", "field", "desk")
 evidence after the retry interval), field (work order), desk (a person decides)."""
 
 PROOFS = ("fresh", "fault_absent", "booted", "status_idle", "session_ended", "answer")
-"""What may prove a step: a telemetry message newer than the command; the fault gone from such a message; a new boot (boot id,
-or uptime fell); the connector idle; the session gone; the device's own answer (never enough for a disruptive step)."""
+"""What may prove a step: a telemetry message newer than the command; the fault gone from such a message; a new boot
+(boot id, or uptime fell); the connector idle; the session gone; the device's own answer (never enough for a disruptive
+step)."""
 
 
 class Step(Struct, frozen=True, kw_only=True):
