@@ -147,8 +147,8 @@ class Ask(Event, frozen=True, kw_only=True):
 class ComplaintReceived(Ask, frozen=True, kw_only=True):
     """A person's words.
 
-    ``pile`` is an id of the fleet or free text nobody resolved; ``history`` is what the pile's state history says around
-    ``occurred_at`` (the shell looks it up, for the engine reads no database).
+    ``pile`` is an id of the fleet or free text nobody resolved; ``history`` is what the pile's state history says
+    around ``occurred_at`` (the shell looks it up, for the engine reads no database).
     """
 
     channel: Channel
