@@ -1,0 +1,190 @@
+"""The connection to a database: one writer, several readers, and every fault told as one of our two errors."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from triage.errors import StoreError, StoreRefusedError, TriageError
+
+BUSY_TIMEOUT_S = 5
+"""How long SQLite waits for another process's transaction."""
+
+TRANSACTION_TIMEOUT_S = 30
+"""The longest a commit may take; a link gone dead is noticed no later."""
+
+_SQLITE_REFUSED = frozenset({"SQLITE_ERROR", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CONSTRAINT", "SQLITE_MISMATCH"})
+# Classes of SQLSTATE that pass: connection, transaction state (such as a read-only standby), rollback, resources,
+# not in the right state, operator intervention, system.
+_POSTGRES_PASSING = ("08", "25", "40", "53", "55", "57", "58")
+
+
+class Database:
+    """Engines over one database URL (``sqlite:///FILE`` or ``postgresql://…``)."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _driver_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self._engine: AsyncEngine | None = None
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def reading(self, *, snapshot: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A connection for reading; with ``snapshot`` all its statements see one moment of the database.
+
+        Raises:
+            StoreError: the database cannot be reached now.
+            StoreRefusedError: it is not one we can read.
+        """
+        options = {"isolation_level": "REPEATABLE READ"} if snapshot and not self.sqlite else {}
+        with faults(self._name):
+            async with self._connected().execution_options(**options).connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """The one write transaction at a time; committed at the end, and undone, connection and all, by any error.
+
+        Raises:
+            StoreError: nothing was kept, or it is not known whether it was (the connection was lost at the commit).
+            StoreRefusedError: the database does not take these rows as it is.
+        """
+        engine = self._connected().execution_options(writing=True)
+        async with self._turn:
+            with faults(self._name):
+                async with asyncio.timeout(TRANSACTION_TIMEOUT_S), engine.connect() as connection:
+                    try:
+                        await connection.begin()
+                        yield connection
+                        await connection.commit()
+                    except TriageError:
+                        raise
+                    except BaseException:
+                        # Whatever state it is in, the next try begins on a fresh connection.
+                        await connection.invalidate()
+                        raise
+
+    async def close(self) -> None:
+        """Close every connection; the next use opens new ones."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.dispose()
+
+    @property
+    def _name(self) -> str:
+        return self.url.set(drivername=self.url.get_backend_name(), query={}).render_as_string(hide_password=True)
+
+    def _connected(self) -> AsyncEngine:
+        if self._engine is None:
+            self._engine = _sqlite_engine(self.url) if self.sqlite else _postgres_engine(self.url)
+        return self._engine
+
+
+def _driver_url(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StoreRefusedError("the database URL cannot be read; write sqlite:///FILE or postgresql://…") from None
+    backend = parsed.get_backend_name()
+    if backend == "sqlite" and parsed.database not in {None, "", ":memory:"}:
+        return parsed.set(drivername="sqlite+aiosqlite")
+    if backend == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    raise StoreRefusedError(f"no database of kind {backend!r} is kept here; write sqlite:///FILE or postgresql://…")
+
+
+def _postgres_engine(url: URL) -> AsyncEngine:
+    options = "-c synchronous_commit=on -c lock_timeout=10s -c statement_timeout=60s"
+    keepalive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+    arguments: dict[str, Any] = {"connect_timeout": 5, "options": options, **keepalive}
+    # Messages of errors must not carry what people wrote.
+    return create_async_engine(url, connect_args=arguments, hide_parameters=True, pool_size=4)
+
+
+def _sqlite_engine(url: URL) -> AsyncEngine:
+    arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S}
+    engine = create_async_engine(url, connect_args=arguments, hide_parameters=True, pool_size=4)
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # Python's own transaction handling begins late and never IMMEDIATE; the begin event below does it instead.
+    connection.isolation_level = None
+    # Broken UTF-8 in one document must not keep the others from being read: it comes back as lone surrogates.
+    connection.driver_connection.text_factory = _text
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _text(raw: bytes) -> str:
+    return str(raw, "utf-8", "surrogateescape")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A write lock taken at once can be waited for; one asked for in the middle of a transaction is refused.
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+class faults:  # noqa: N801  reads as a statement
+    """A block in which every fault of the database becomes :class:`StoreError` or :class:`StoreRefusedError`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        """Enter the block."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Translate ``error``."""
+        told = None if error is None else _fault(error)
+        if told is None:
+            return
+        kind, text = told
+        # The cause stays behind: it may carry the row, and with it what people wrote.
+        raise kind(f"{self._name}: {text}") from None
+
+
+def _fault(error: BaseException) -> tuple[type[TriageError], str] | None:
+    cause: BaseException | None = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        return _sqlite_fault(cause)
+    if isinstance(cause, psycopg.Error):
+        return _postgres_fault(cause)
+    if isinstance(cause, (OSError, TimeoutError, SQLAlchemyError)):
+        return StoreError, f"{type(cause).__name__}: {_first_line(cause)}"
+    return None
+
+
+def _sqlite_fault(error: sqlite3.Error) -> tuple[type[TriageError], str]:
+    name = getattr(error, "sqlite_errorname", "")
+    text = _first_line(error)
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return StoreRefusedError, f"{text}; restore the file from a backup"
+    if any(name.startswith(refused) for refused in _SQLITE_REFUSED):
+        return StoreRefusedError, text
+    return StoreError, text
+
+
+def _postgres_fault(error: psycopg.Error) -> tuple[type[TriageError], str]:
+    state = error.sqlstate or ""
+    passing = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) or state.startswith(
+        _POSTGRES_PASSING
+    )
+    return (StoreError if passing else StoreRefusedError), f"{_first_line(error)} [{state or type(error).__name__}]"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

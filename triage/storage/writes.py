@@ -1,0 +1,122 @@
+"""The writing statements: the ledger row, the upserts of a batch, and the rows set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Table, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from triage.core.effects import JournalEntry
+from triage.errors import StoreRefusedError
+from triage.storage.chain import Head, link
+from triage.storage.lease import Lease
+from triage.storage.rows import Prepared, Row, journal_row, subjects
+from triage.storage.tables import (
+    ANSWER,
+    ENTITIES,
+    JOURNAL,
+    JOURNAL_SUBJECT,
+    LEDGER,
+    MOMENT,
+    QUARANTINE,
+    ROW_QUARANTINE,
+    SETTING,
+)
+from triage.storage.thaw import Aside
+
+
+class LedgerRow(Struct, frozen=True):
+    """The ledger's one row: who may write, the last batch, the journal's head."""
+
+    lease: Lease
+    batch: str
+    head: Head
+
+
+async def read_ledger(connection: AsyncConnection) -> LedgerRow:
+    """The ledger's row, locked until the transaction ends.
+
+    Raises:
+        StoreRefusedError: it is missing.
+    """
+    row = (await connection.execute(select(LEDGER).where(LEDGER.c.id == 1).with_for_update())).one_or_none()
+    if row is None:
+        raise StoreRefusedError("the ledger's row is missing: the database is incomplete; restore it from a backup")
+    lease = Lease(owner=row.owner, epoch=row.epoch, renewed_us=row.renewed_us, ttl_us=row.ttl_us)
+    return LedgerRow(lease, row.batch, Head(row.head_seq, row.head_hash))
+
+
+async def write_lease(connection: AsyncConnection, lease: Lease) -> None:
+    """Put ``lease`` into the ledger."""
+    values = {"owner": lease.owner, "epoch": lease.epoch, "renewed_us": lease.renewed_us, "ttl_us": lease.ttl_us}
+    await connection.execute(update(LEDGER).where(LEDGER.c.id == 1).values(values))
+
+
+async def write_batch(connection: AsyncConnection, prepared: Prepared, token: str, head: Head) -> Head:
+    """Write a whole batch after the journal's ``head``, and note it in the ledger; the new head."""
+    for kind, rows in prepared.entities.items():
+        await _upsert(connection, ENTITIES[kind], rows)
+    await _upsert(connection, SETTING, prepared.settings)
+    await _keep_first(connection, ANSWER, prepared.answers)
+    await _append(connection, MOMENT, prepared.moments)
+    await _append(connection, QUARANTINE, prepared.quarantine)
+    head = await _extend(connection, prepared.journal, head)
+    values = {"batch": token, "head_seq": head.seq, "head_hash": head.hash}
+    await connection.execute(update(LEDGER).where(LEDGER.c.id == 1).values(values))
+    return head
+
+
+async def set_aside(connection: AsyncConnection, asides: Sequence[Aside], seen_us: int) -> None:
+    """Keep copies of rows that could not be read; a copy already kept stays as it was."""
+    rows = [
+        {
+            "kind": aside.kind,
+            "id": aside.id,
+            "digest": aside.digest,
+            "reason": aside.reason,
+            "doc": aside.doc.encode(errors="backslashreplace").decode(),
+            "seen_us": seen_us,
+        }
+        for aside in asides
+    ]
+    await _keep_first(connection, ROW_QUARANTINE, rows)
+
+
+async def _extend(connection: AsyncConnection, entries: Sequence[JournalEntry], head: Head) -> Head:
+    records, names = [], []
+    for entry in entries:
+        own = link(head.hash, entry)
+        records.append(journal_row(head.seq + 1, entry, head.hash, own))
+        head = Head(head.seq + 1, own)
+        names += [{"subject": subject, "seq": head.seq} for subject in subjects(entry)]
+    await _append(connection, JOURNAL, records)
+    await _append(connection, JOURNAL_SUBJECT, names)
+    return head
+
+
+def _insert(connection: AsyncConnection, table: Table) -> Any:
+    # Both dialects have the same methods, but no common type.
+    return (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(table)
+
+
+async def _append(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+    if rows:
+        await connection.execute(table.insert(), rows)
+
+
+async def _keep_first(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+    if rows:
+        await connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+
+
+async def _upsert(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+    if not rows:
+        return
+    statement = _insert(connection, table)
+    keys = [column.name for column in table.primary_key]
+    fresh = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    await connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=fresh), rows)
