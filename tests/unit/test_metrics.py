@@ -128,6 +128,14 @@ def test_two_daemons_in_one_process_count_apart() -> None:
     assert one.exposition() != two.exposition()
 
 
+def test_the_first_attempts_of_a_plan_are_foreseen() -> None:
+    metrics = Metrics()
+    metrics.foresee("internal-error", ["soft", "hard"])
+    samples = families(metrics)["triage_attempts"]
+    assert len(samples) == 8
+    assert {value for _, _, value in samples} == {0.0}
+
+
 def test_the_build_is_named() -> None:
     samples = families(Metrics("1.2.3"))["triage_build_info"]
     assert [(labels["version"], value) for _, labels, value in samples] == [("1.2.3", 1.0)]
