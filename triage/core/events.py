@@ -274,9 +274,3 @@ class Registration(Struct, frozen=True, kw_only=True, gc=False):
     latitude: float | None = None
     longitude: float | None = None
     tags: tuple[str, ...] = ()
-
-
-class FleetChanged(Ask, frozen=True, kw_only=True):
-    """The fleet file was read (again). ``piles`` are the registrations that hold from now on."""
-
-    piles: tuple[Registration, ...]

@@ -57,6 +57,14 @@ class Symptom(Struct, frozen=True, kw_only=True, gc=False):
     what: str
 
 
+class Cure(Struct, frozen=True, kw_only=True, gc=False):
+    """A verified remote recovery: the same trouble again within a day makes another reset useless."""
+
+    family: Family
+    connector: int
+    at: datetime
+
+
 class Pile(Struct, frozen=True, kw_only=True):
     """One pile: registration and newest knowledge.
 
@@ -84,6 +92,9 @@ class Pile(Struct, frozen=True, kw_only=True):
     hazard_at: datetime | None = None
     resets: tuple[datetime, ...] = ()
     onsets: tuple[datetime, ...] = ()
+    cures: tuple[Cure, ...] = ()
+    device_at: datetime | None = None
+    boot_device_at: datetime | None = None
     symptoms: tuple[Symptom, ...] = ()
 
     @property

@@ -104,6 +104,10 @@ class Incident(Struct, frozen=True, kw_only=True):
     refusals: tuple[Refusal, ...] = ()
     work_order: str | None = None
     approved_until: datetime | None = None
+    clear_since: datetime | None = None  # since when the evidence is good without a break
+    held_since: datetime | None = None
+    held_by: str = ""  # a person's hold; empty when a gate held it
+    merged_into: str | None = None
     approved_by: str = ""
     soak_code: CloseCode | None = None
     closed_at: datetime | None = None

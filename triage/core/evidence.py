@@ -1,0 +1,125 @@
+"""What proves an attempt, read from what is known of the pile now.
+
+Evidence is newer than the command and independent of the device's answer: *accepted* is not *worked*, silence is not
+health, and a device that refuses, one that fails and one that is silent are three different things.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from triage.core.draft import gone, present
+from triage.core.fleet import Pile
+from triage.core.incident import Attempt, Evidence, Incident
+from triage.core.plan import Step
+from triage.core.policy import Policy
+from triage.core.vocabulary import REBOOTS, AnswerResult, ConnectorStatus, Family, Result
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """``result`` None: still open. ``by_itself``: the trouble went away without this attempt having done it."""
+
+    result: Result | None
+    text: str = ""
+    by_itself: bool = False
+
+
+def rebooted(pile: Pile, attempt: Attempt) -> datetime | None:
+    """When the pile was seen to start again after the command, or None."""
+    if pile.booted_at is not None and pile.booted_at > attempt.sent_at:
+        return pile.booted_at
+    return None
+
+
+def find(attempt: Attempt, step: Step, incident: Incident, pile: Pile, policy: Policy, now: datetime) -> Finding:
+    """Judge an attempt by present knowledge; ``None`` until it is proven or its time is over."""
+    if attempt.left is False:
+        return Finding(result=Result.REFUSED, text=f"not sent: {attempt.reason}")
+    if attempt.answer in {AnswerResult.REFUSED, AnswerResult.UNSUPPORTED}:
+        detail = f": {attempt.answer_reason}" if attempt.answer_reason else ""
+        return Finding(result=Result.REFUSED, text=f"device answered {attempt.answer}{detail}")
+    missing = [proof for proof in step.proof if not _seen(proof, attempt, incident, pile)]
+    if not missing:
+        return Finding(result=Result.PASSED, text=f"seen: {', '.join(step.proof)}")
+    early = _early_failure(attempt, incident, pile, policy, now)
+    if early:
+        return Finding(result=Result.FAILED, text=early)
+    if now < attempt.verify_by:
+        return Finding(result=None)
+    return _at_the_end(attempt, incident, pile, missing)
+
+
+def facts(attempt: Attempt, incident: Incident, pile: Pile, now: datetime) -> tuple[Evidence, ...]:
+    """What is known of the attempt at ``now``, for the record."""
+    found: list[Evidence] = []
+    if attempt.answer is not None:
+        found.append(Evidence(at=now, kind="answer", text=f"device answered {attempt.answer}"))
+    boot = rebooted(pile, attempt)
+    if boot is not None:
+        found.append(Evidence(at=boot, kind="boot", text=f"pile started again ({pile.boot_reason or 'unknown reason'})"))
+    heard = pile.heard_at
+    if heard is None or heard <= attempt.sent_at:
+        found.append(Evidence(at=now, kind="silence", text="nothing heard since the command"))
+    elif present(pile, incident):
+        found.append(Evidence(at=heard, kind="fault_present", text="the trouble still shows in telemetry"))
+    else:
+        found.append(Evidence(at=heard, kind="fault_absent", text="telemetry shows the trouble gone"))
+    return tuple(found)
+
+
+def _since(attempt: Attempt, pile: Pile) -> datetime:
+    boot = rebooted(pile, attempt)
+    return boot if boot is not None and attempt.action in REBOOTS else attempt.sent_at
+
+
+def _seen(proof: str, attempt: Attempt, incident: Incident, pile: Pile) -> bool:
+    heard = pile.heard_at is not None and pile.heard_at > _since(attempt, pile)
+    if proof == "fresh":
+        return heard
+    if proof == "booted":
+        return rebooted(pile, attempt) is not None
+    if proof == "answer":
+        return attempt.answer == AnswerResult.ACCEPTED
+    if not heard or gone(pile):
+        return False
+    connector = pile.connector(attempt.connector)
+    if proof == "fault_absent":
+        return not present(pile, incident)
+    if proof == "status_idle":
+        return connector is None or connector.status is ConnectorStatus.AVAILABLE
+    if proof == "session_ended":
+        return connector is None or (connector.session_known and connector.session is None)
+    return False  # an unknown proof proves nothing
+
+
+def _early_failure(attempt: Attempt, incident: Incident, pile: Pile, policy: Policy, now: datetime) -> str:
+    """Why waiting longer is pointless, or an empty string."""
+    heard = pile.heard_at is not None and pile.heard_at > _since(attempt, pile)
+    if not heard or not present(pile, incident) or incident.family is Family.REPORTED:
+        return ""
+    if attempt.left is None and attempt.answer is None and attempt.action in REBOOTS and rebooted(pile, attempt) is None:
+        return ""
+    if attempt.action not in REBOOTS:
+        # A read is answered by a full reading; what it still shows is not cured. Others get their time.
+        return "fresh telemetry still shows the trouble" if attempt.action == "report" else ""
+    boot = rebooted(pile, attempt)
+    if boot is not None and now - boot >= policy.span("soak"):
+        return "it started again and still shows the trouble"
+    return ""
+
+
+def _at_the_end(attempt: Attempt, incident: Incident, pile: Pile, missing: list[str]) -> Finding:
+    heard = pile.heard_at is not None and pile.heard_at > attempt.sent_at
+    if not heard or gone(pile):
+        if not heard:
+            return Finding(result=Result.UNKNOWN, text="nothing heard since the command")
+        return Finding(result=Result.UNKNOWN, text="it fell silent again")
+    if not present(pile, incident) and incident.family is not Family.REPORTED:
+        text = f"not seen: {', '.join(missing)}; the trouble is gone all the same"
+        return Finding(result=Result.FAILED, text=text, by_itself=True)
+    if attempt.left is None and attempt.answer is None and rebooted(pile, attempt) is None:
+        # The process died around the send: no answer, no boot. Whether it ever left, nobody knows.
+        return Finding(result=Result.UNKNOWN, text="no trace of it: it may never have left")
+    return Finding(result=Result.FAILED, text=f"not seen in time: {', '.join(missing)}")

@@ -1,0 +1,189 @@
+"""From a message to what is known of the pile.
+
+Receive order and (boot, sequence) order decide; the device's clock is only used to tell a late message of an older boot.
+A message that is older than what is known changes nothing, and neither does one the broker had retained: both are
+history, not evidence.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from triage.core.events import PileStatus, Reading, Telemetry
+from triage.core.faults import NO_ERROR, FaultTable
+from triage.core.fleet import Connector, Fault, Pile
+from triage.core.policy import Policy
+from triage.core.vocabulary import BootReason, Family, Link
+
+ONSETS_KEPT = 16
+
+
+def is_late(pile: Pile, message: Telemetry, policy: Policy) -> bool:
+    """Whether ``message`` is older than what is already known (reordered, repeated, or from the boot before)."""
+    if message.retained:
+        return True
+    if (
+        pile.boot_device_at is not None
+        and message.device_at is not None
+        and message.device_at < pile.boot_device_at
+        and pile.seq is None
+    ):
+        return True
+    if message.seq is None or pile.seq is None or message.seq > pile.seq:
+        return False
+    return not _rebooted(pile, message, policy)
+
+
+def _rebooted(pile: Pile, message: Telemetry, policy: Policy) -> bool:
+    """Whether the uptime says the controller restarted after we last heard it.
+
+    A late message of the same boot has a smaller uptime too; but its boot lies before our last hearing.
+    """
+    if message.uptime_s is None or pile.uptime_s is None or pile.heard_at is None:
+        return False
+    if message.uptime_s >= pile.uptime_s:
+        return False
+    booted = message.received_at - timedelta(seconds=message.uptime_s / policy.speed)
+    return booted > pile.heard_at - timedelta(seconds=2 / policy.speed)
+
+
+def observe(pile: Pile, message: Telemetry, faults: FaultTable, policy: Policy) -> Pile:
+    """``pile`` after a telemetry message that is not late."""
+    now = message.received_at
+    rebooted = _rebooted(pile, message, policy)
+    known = _normalise(pile, message, faults)
+    hazard, hazard_at = pile.hazard, pile.hazard_at
+    if hazard is None and known:
+        dangers = [fault for fault in known if fault.family is Family.SAFETY]
+        if dangers:
+            hazard, hazard_at = f"device claims {dangers[0].name}", now
+    return replace(
+        pile,
+        heard_at=now,
+        seen_since_start=True,
+        link=Link.ONLINE,
+        link_as_of=pile.link_as_of if pile.link is Link.ONLINE else now,
+        connectors=_connectors(pile.connectors, message.readings, now),
+        faults=known,
+        faults_as_of=now,
+        uptime_s=message.uptime_s,
+        seq=message.seq if message.seq is not None else pile.seq,
+        device_at=message.device_at,
+        booted_at=now if rebooted else pile.booted_at,
+        boot_reason=BootReason.UNKNOWN if rebooted else pile.boot_reason,
+        hazard=hazard,
+        hazard_at=hazard_at,
+        onsets=_onsets(pile, known, now),
+    )
+
+
+def observe_status(pile: Pile, message: PileStatus, policy: Policy) -> Pile:
+    """``pile`` after a birth or a last will. A retained birth tells who it is, not that it is there now."""
+    now = message.received_at
+    if not message.online:
+        if message.retained and pile.seen_since_start:
+            return pile
+        onsets = pile.onsets if pile.link is Link.OFFLINE else (*pile.onsets, now)[-ONSETS_KEPT:]
+        as_of = pile.link_as_of if pile.link is Link.OFFLINE else now
+        return replace(pile, link=Link.OFFLINE, link_as_of=as_of, onsets=onsets)
+    new_boot = message.boot_id is not None and message.boot_id != pile.boot_id
+    facts = {
+        "boot_id": message.boot_id or pile.boot_id,
+        "firmware": message.firmware or pile.firmware,
+        "model": message.model or pile.model,
+    }
+    if message.retained:
+        # What was retained may be hours old: the identity is taken, the moment is not.
+        if new_boot and pile.boot_id is not None:
+            facts["seq"] = None
+        return replace(pile, **facts)
+    changes: dict[str, object] = dict(facts)
+    changes.update(
+        link=Link.ONLINE,
+        link_as_of=pile.link_as_of if pile.link is Link.ONLINE else now,
+    )
+    if new_boot:
+        updating = message.boot_reason is BootReason.FIRMWARE_UPDATE
+        changes.update(
+            booted_at=now,
+            boot_reason=message.boot_reason,
+            seq=None,
+            uptime_s=None,
+            boot_device_at=message.device_at,
+            updating_until=now + policy.span("boot_window") if updating else pile.updating_until,
+        )
+    return replace(pile, **changes)
+
+
+def forget_liveness(pile: Pile) -> Pile:
+    """``pile`` as it must be taken after our own restart: who is charging is unknown until it speaks again."""
+    unknown = tuple(replace(each, session=None, session_known=False) for each in pile.connectors)
+    link = Link.OFFLINE if pile.link is Link.OFFLINE else Link.UNKNOWN
+    return replace(pile, connectors=unknown, seen_since_start=False, link=link, seq=None, uptime_s=None)
+
+
+def _normalise(pile: Pile, message: Telemetry, faults: FaultTable) -> tuple[Fault, ...]:
+    if not message.faults:
+        return ()
+    before = {(fault.code, fault.connector): fault for fault in pile.faults}
+    known: list[Fault] = []
+    for claim in message.faults:
+        old = before.get((claim.code, claim.connector))
+        if old is not None and old.info == claim.info:
+            known.append(old)
+            continue
+        entry = faults.lookup(claim.code, claim.info, pile.model or pile.registration.model)
+        if entry.name == NO_ERROR:
+            continue
+        known.append(
+            Fault(
+                code=claim.code,
+                connector=claim.connector,
+                name=entry.name,
+                family=entry.family,
+                since=old.since if old is not None else message.received_at,
+                info=claim.info,
+            )
+        )
+    return tuple(known)
+
+
+def _connectors(
+    before: tuple[Connector, ...], readings: tuple[Reading, ...], now: datetime
+) -> tuple[Connector, ...]:
+    if len(before) == len(readings) and all(
+        old.number == new.connector for old, new in zip(before, readings, strict=True)
+    ):
+        return tuple(_connector(old, new, now) for old, new in zip(before, readings, strict=True))
+    merged = {old.number: old for old in before}
+    for new in readings:
+        merged[new.connector] = _connector(merged.get(new.connector), new, now)
+    return tuple(merged[number] for number in sorted(merged))
+
+
+def _connector(old: Connector | None, new: Reading, now: datetime) -> Connector:
+    same = old is not None and old.status is new.status
+    return Connector(
+        number=new.connector,
+        as_of=now,
+        status=new.status,
+        status_since=old.status_since if same and old is not None else now,
+        session=new.session,
+        session_known=new.session_known,
+        voltage_v=new.voltage_v,
+        current_a=new.current_a,
+        power_w=new.power_w,
+        energy_wh=new.energy_wh,
+        temperature_c=new.temperature_c,
+    )
+
+
+def _onsets(pile: Pile, known: tuple[Fault, ...], now: datetime) -> tuple[datetime, ...]:
+    if not known:
+        return pile.onsets
+    before = {(fault.code, fault.connector) for fault in pile.faults}
+    if all((fault.code, fault.connector) in before for fault in known):
+        return pile.onsets
+    return (*pile.onsets, now)[-ONSETS_KEPT:]
