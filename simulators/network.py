@@ -1,16 +1,17 @@
 """The virtual broker between piles and the daemon: loss, delay, duplicates, disorder, wills, sessions and outages.
 
 It behaves as a real broker does towards a client with a persistent session and manual acknowledgement: what was handed
-out and not acknowledged comes again after a reconnect, what arrives while nobody is there waits (bounded), retained
-status is shown to every newcomer, and a pile that vanishes leaves its last will. It never looks into a payload.
+out and not acknowledged comes again after a reconnect, what arrives while nobody is there waits (bounded), and
+what is retained is shown to every newcomer. It never looks into a payload; wills are published by the piles' side.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Mapping
 from contextvars import Context
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from simulators.loop import VirtualLoop
 
+Payload: TypeAlias = Mapping[str, Any]
 STATUS = "status"
 TELEMETRY = "telemetry"
 
@@ -41,16 +43,17 @@ CALM = Weather(lost=0, late=0, twice=0, command_lost=0, command_twice=0, command
 """Nothing goes wrong; the time in which everything has to come to its end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Message:
     """A publication of a pile. ``born`` is the second at which the pile spoke, which no receiver can see."""
 
     site: str
     pile: str
     topic: str
-    payload: bytes
+    payload: Payload
     born: float
     number: int
+    retain: bool = False
     retained: bool = False
     mid: int = 0
 
@@ -72,9 +75,10 @@ class Broker:
     IN_FLIGHT = 200
     WINDOW_S = 0.05
     ACK_S = 0.02
-    KEEPALIVE_S = 90.0
 
-    def __init__(self, loop: VirtualLoop, rng: Random, weather: Weather, to_pile: Callable[[str, bytes], None]) -> None:
+    def __init__(
+        self, loop: VirtualLoop, rng: Random, weather: Weather, to_pile: Callable[[str, Payload], None]
+    ) -> None:
         """Start empty. ``to_pile`` receives commands as (pile, payload)."""
         self.weather = weather
         self.counts: Counter[str] = Counter()
@@ -84,11 +88,10 @@ class Broker:
         self._loop = loop
         self._rng = rng
         self._to_pile = to_pile
-        self._retained: dict[str, Message] = {}
+        self._retained: dict[tuple[str, str], Message] = {}
         self._queue: deque[Message] = deque()
         self._in_flight: dict[int, Message] = {}
-        self._status_at: dict[str, float] = {}
-        self._wills: dict[str, int] = {}
+        self._free_at: dict[str, float] = {}
         self._session: Session | None = None
         self._epoch = 0
         self._mid = 0
@@ -97,41 +100,29 @@ class Broker:
 
     # -- piles -----------------------------------------------------------------------------------------------------
 
-    def publish(self, site: str, pile: str, topic: str, payload: bytes) -> None:
-        """A pile speaks; status is retained, arrives in order and is not lost, the rest has the weather against it."""
+    def publish(self, site: str, pile: str, topic: str, payload: Payload, *, retain: bool = False) -> None:
+        """A pile speaks: in order, except for what is late; status is retained and not lost.
+
+        ``retain`` marks telemetry that a badly configured pile has the broker keep.
+        """
         now = self._loop.time()
         self._number += 1
-        message = Message(site=site, pile=pile, topic=topic, payload=payload, born=now, number=self._number)
+        message = Message(site, pile, topic, payload, now, self._number, retain)
         weather, chance = self.weather, self._rng.random()
-        if topic == STATUS:
-            at = max(now + self._rng.uniform(*weather.delay_s), self._status_at.get(pile, 0.0) + 0.001)
-            self._status_at[pile] = at
-            self._loop.call_at(at, self._arrive, message, context=self._own)
-            return
-        if chance < weather.lost:
-            self.counts["lost"] += 1
-            return
-        at = now + self._rng.uniform(*weather.delay_s)
-        if chance < weather.lost + weather.late:
-            self.counts["late"] += 1
-            at = now + self._rng.uniform(*weather.late_s)
-        self._loop.call_at(at, self._arrive, message, context=self._own)
-        if chance > 1 - weather.twice:
-            self.counts["twice"] += 1
-            self._loop.call_at(at + self._rng.uniform(0.0, 30.0), self._arrive, message, context=self._own)
-
-    def vanish(self, site: str, pile: str, will: bytes) -> None:
-        """A pile lost its connection without a goodbye: its will is published once the keepalive has run out."""
-        self._wills[pile] = self._wills.get(pile, 0) + 1
-        self._loop.call_later(self.KEEPALIVE_S, self._execute, site, pile, will, self._wills[pile], context=self._own)
-
-    def return_of(self, pile: str) -> None:
-        """The pile connects again: a will not yet published is void."""
-        self._wills[pile] = self._wills.get(pile, 0) + 1
-
-    def _execute(self, site: str, pile: str, will: bytes, number: int) -> None:
-        if self._wills.get(pile) == number:
-            self.publish(site, pile, STATUS, will)
+        at = max(now + self._rng.uniform(*weather.delay_s), self._free_at.get(pile, 0.0) + 0.001)
+        if topic != STATUS:
+            if chance < weather.lost:
+                self.counts["lost"] += 1
+                return
+            if chance < weather.lost + weather.late:
+                self.counts["late"] += 1
+                self._later(now + self._rng.uniform(*weather.late_s), message)
+                return
+            if chance > 1 - weather.twice:
+                self.counts["twice"] += 1
+                self._later(at + self._rng.uniform(0.0, 30.0), message)
+        self._free_at[pile] = at
+        self._later(at, message)
 
     # -- the daemon ------------------------------------------------------------------------------------------------
 
@@ -163,7 +154,7 @@ class Broker:
         """Acknowledge messages of ``session``; it takes a moment to leave the daemon, and dies with it."""
         self._loop.call_later(self.ACK_S, self._acknowledged, session, mids, context=session.context)
 
-    def command(self, session: Session, pile: str, payload: bytes) -> bool:
+    def command(self, session: Session, pile: str, payload: Payload) -> bool:
         """Publish a command; False when the connection is already gone."""
         if self._session is not session:
             return False
@@ -199,6 +190,9 @@ class Broker:
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
+    def _later(self, at: float, message: Message) -> None:
+        self._loop.call_at(at, self._arrive, message, context=self._own)
+
     def _arrive(self, message: Message) -> None:
         if self.down:
             if message.topic == STATUS or self._rng.random() < 0.5:  # noqa: PLR2004 - every second client keeps trying
@@ -206,10 +200,8 @@ class Broker:
             else:
                 self.counts["lost"] += 1
             return
-        if message.topic == STATUS:
-            kept = self._retained.get(message.pile)
-            if kept is None or kept.number < message.number:
-                self._retained[message.pile] = message
+        if message.topic == STATUS or message.retain:
+            self._retained[message.pile, message.topic] = message
         if len(self._queue) >= self.QUEUE:
             self.counts["overflow"] += 1
             return

@@ -1,0 +1,223 @@
+"""What the daemon does to devices, held against what it knew and against its limits: I4, I5, I7, I9, I10."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+
+from simulators.invariants.court import Court
+from simulators.invariants.knowledge import DANGEROUS, Knowledge, Told
+from simulators.invariants.ledger import HEALED, Ledger
+from simulators.truth import Execution
+from triage.core.effects import Changes, Command
+from triage.core.incident import Attempt, Incident
+from triage.core.policy import Policy
+from triage.core.vocabulary import READS, REBOOTS, Action, CloseCode, Family, Result
+
+SLACK_S = 2.0
+
+
+@dataclass(slots=True)
+class Deed:
+    """A changing command on its way: when it was committed, when it left, what was known."""
+
+    command: Command
+    committed: float
+    published: list[float] = field(default_factory=list)
+    given_back: bool = False
+
+
+class Acts:
+    """Judges every changing command from its commit to what became of it."""
+
+    def __init__(
+        self, court: Court, knowledge: Knowledge, ledger: Ledger, policy: Policy, fleet: dict[str, str]
+    ) -> None:
+        """``policy`` has its durations as they run; ``fleet`` names each pile's site."""
+        self.court = court
+        self.knowledge = knowledge
+        self.ledger = ledger
+        self.policy = policy
+        self.deeds: dict[str, Deed] = {}
+        self.boots: dict[str, list[float]] = {}
+        self._sites = fleet
+        self._sends: list[float] = []
+        self._resets: dict[str, list[float]] = {}
+
+    # -- the commit ------------------------------------------------------------------------------------------------
+
+    def committed(self, changes: Changes) -> None:
+        """A transaction took effect: judge the commands it claims."""
+        for incident in changes.incidents.values():
+            self._given_back(incident)
+        for item in changes.outbox.values():
+            effect = item.effect
+            if isinstance(effect, Command) and effect.action not in READS and effect.id not in self.deeds:
+                if effect.action is Action.SET_AVAILABILITY:
+                    continue
+                self.deeds[effect.id] = Deed(effect, self.court.clock())
+                self._claimed(effect)
+
+    def _claimed(self, command: Command) -> None:
+        now, policy = self.court.clock(), self.policy
+        self._permitted(command, now)
+        if command.action not in REBOOTS:
+            return
+        self._within(command.id, "fleet, window", self._sends, policy.fleet_window_s, policy.fleet_per_window)
+        hourly = max(policy.fleet_hour_floor, int(len(self._sites) * policy.fleet_hour_share))
+        self._within(command.id, "fleet, hour", self._sends, policy.hour_s, hourly)
+        self._sends.append(now)
+        mine = self._resets.setdefault(command.pile, [])
+        self._within(command.pile, "pile, day", mine, policy.day_s, policy.resets_per_pile_day)
+        if mine and now - mine[-1] < policy.spacing_s - SLACK_S:
+            self.court.accuse("I7", command.pile, f"{command.action} {now - mine[-1]:.1f} s after the one before")
+        mine.append(now)
+        self._strikes(command)
+        self._site(command)
+
+    def _given_back(self, incident: Incident) -> None:
+        """A reset that certainly did not leave counts for nothing."""
+        for attempt in incident.attempts:
+            deed = self.deeds.get(attempt.id)
+            if attempt.left is not False or deed is None or deed.given_back:
+                continue
+            deed.given_back = True
+            if deed.published:
+                self.court.accuse("I7", attempt.id, "is on record as not sent, and was sent")
+            elif deed.command.action in REBOOTS:
+                self._sends.remove(deed.committed)
+                self._resets[deed.command.pile].remove(deed.committed)
+
+    def _within(self, subject: str, what: str, times: list[float], window_s: float, allowed: int) -> None:
+        now = self.court.clock()
+        recent = len(times) - bisect_left(times, now - window_s + SLACK_S)
+        if recent >= allowed:
+            self.court.accuse("I9", subject, f"{what}: {recent + 1} within {window_s:.0f} s, {allowed} allowed")
+
+    def _strikes(self, command: Command) -> None:
+        incident = self.ledger.incidents.get(self.ledger.incident_of_attempt.get(command.id, ""))
+        if incident is None:
+            return
+        left = [each for each in incident.attempts if each.action in REBOOTS and each.left is not False]
+        if len(left) > self.policy.resets_per_incident and not incident.reopened:
+            self.court.accuse("I7", incident.id, f"{len(left)} resets, {self.policy.resets_per_incident} allowed")
+
+    def _site(self, command: Command) -> None:
+        site = [pile for pile, where in self._sites.items() if where == command.site]
+        rebooting = [
+            pile
+            for pile in site
+            for id in self.ledger.open_of_pile.get(pile, ())
+            if (attempt := self.ledger.incidents[id].under_way) is not None and attempt.action in REBOOTS
+        ]
+        allowed = max(1, int(len(site) * self.policy.site_parallel_share))
+        if len(rebooting) > allowed:
+            self.court.accuse("I9", command.site, f"{len(rebooting)} piles rebooting at once, {allowed} allowed")
+
+    # -- I4: nothing is sent that the newest known evidence forbids ------------------------------------------------
+
+    def _permitted(self, command: Command, now: float) -> None:
+        picture = self.knowledge.of(command.pile)
+        if picture.danger_since is not None:
+            since = now - picture.danger_since
+            self.court.accuse("I4", command.id, f"{command.action} with a danger on record for {since:.0f} s")
+        if self.ledger.settings.get("kill_switch"):
+            self.court.accuse("I18", command.id, f"{command.action} under the kill switch")
+        told = picture.pictures()
+        reasons = {self._forbids(command, each, now) for each in told} or {"nothing is known of the pile"}
+        if "" not in reasons:
+            self.court.accuse("I4", command.id, f"{command.action} on {command.pile}: {'; '.join(sorted(reasons))}")
+
+    def _forbids(self, command: Command, told: Told, now: float) -> str:
+        if told.dangers:
+            return f"claims {', '.join(sorted(told.dangers))}"
+        whole = command.action in REBOOTS or command.connector == 0
+        silent = self._family(command) is Family.UNRESPONSIVE
+        if not silent and now - told.handed > self.policy.fresh_s + SLACK_S:
+            return f"newest reading is {now - told.handed:.0f} s old"
+        if command.action is Action.STOP_SESSION:
+            return ""
+        if told.unknown and (whole or command.connector in told.unknown):
+            return "session unknown"
+        if told.live and (whole or command.connector in told.live):
+            return "somebody charges"
+        return ""
+
+    def _family(self, command: Command) -> Family | None:
+        incident = self.ledger.incidents.get(self.ledger.incident_of_attempt.get(command.id, ""))
+        return incident.family if incident else None
+
+    # -- the send --------------------------------------------------------------------------------------------------
+
+    def published(self, command: Command) -> None:
+        """The driver hands ``command`` to the broker."""
+        if command.action in READS or command.action is Action.SET_AVAILABILITY:
+            return
+        now, deed = self.court.clock(), self.deeds.get(command.id)
+        if deed is None:
+            self.court.accuse("I4", command.id, f"{command.action} left before it was committed")
+            deed = self.deeds[command.id] = Deed(command, now)
+        if deed.published:
+            self.court.accuse("I7", command.id, f"{command.action} was sent again")
+        if now - deed.committed > self.policy.command_ttl_s + SLACK_S:
+            self.court.accuse("I10", command.id, f"left {now - deed.committed:.0f} s after its commit")
+        deed.published.append(now)
+
+    def executed(self, run: Execution) -> None:
+        """A device carried a command out."""
+        deed = self.deeds.get(run.command)
+        if not run.unsafe or deed is None or not deed.published:
+            return
+        times = (run.danger_told_at, run.session_told_at, run.updating_told_at)
+        told_at = min((at for at in times if at is not None), default=None)
+        # Only what had reached the daemon before the command left can be held against it.
+        if told_at is None or (run.danger is not None and run.danger not in DANGEROUS):
+            return
+        newer = [each for each in self.knowledge.of(run.pile).told if each.handed < deed.published[0]]
+        if newer and max(newer, key=lambda each: each.number).born >= told_at:
+            self.court.accuse("I4", run.command, f"{run.action} was executed although the pile had told: {run}")
+
+    # -- I5: recovered means seen to work, afterwards, for long enough ---------------------------------------------
+
+    def ended(self, old: Incident | None, new: Incident) -> None:
+        """An incident's new version: judge what it claims to have seen."""
+        before = {each.id: each for each in old.attempts} if old else {}
+        for attempt in new.attempts:
+            known = before.get(attempt.id)
+            if attempt.result is Result.PASSED and (known is None or known.result is None):
+                self._proven(new, attempt)
+        if new.open or (old is not None and not old.open) or new.close_code not in HEALED:
+            return
+        self._clean(new)
+
+    def _proven(self, incident: Incident, attempt: Attempt) -> None:
+        deed = self.deeds.get(attempt.id)
+        if attempt.action in READS or deed is None:
+            return
+        now = self.court.clock()
+        if not deed.published:
+            self.court.accuse("I5", attempt.id, f"{attempt.action} passed, and never left")
+            return
+        left = deed.published[0]
+        if self.knowledge.of(incident.pile).last_born <= left:
+            self.court.accuse("I5", attempt.id, f"{attempt.action} passed without a reading newer than the command")
+        if attempt.action in REBOOTS and not [at for at in self.boots.get(incident.pile, ()) if left <= at <= now]:
+            self.court.accuse("I5", attempt.id, f"{attempt.action} passed, and the pile has not booted")
+        if now - left < self.policy.soak_s - SLACK_S:
+            self.court.accuse("I5", attempt.id, f"{attempt.action} passed {now - left:.0f} s after it left: no soak")
+
+    def _clean(self, incident: Incident) -> None:
+        names, faults = self.ledger.names, set(incident.faults)
+        pictures = self.knowledge.of(incident.pile).pictures()
+        shown = [
+            sorted(code for code, at in each.claims if at == incident.connector and {code, names.get(code)} & faults)
+            for each in pictures
+        ]
+        if pictures and all(shown):
+            self.court.accuse(
+                "I5", incident.id, f"closed as {incident.close_code}, and the pile still claims {shown[0]}"
+            )
+        if incident.close_code is CloseCode.RECOVERED_REMOTELY and not any(
+            each.result is Result.PASSED and each.action not in READS for each in incident.attempts
+        ):
+            self.court.accuse("I5", incident.id, "closed as recovered_remotely without an attempt that passed")
