@@ -81,8 +81,10 @@ class Controller:
         device = self._device
         temperament = device.nature.temperament
         boots = self._boots
-        device.dead = device.dead or device.rng.random() < temperament.never_returns
-        faulty = action is not None and device.rng.random() < temperament.returns_faulty
+        # A technician does not leave before the pile has come up; an update's restart is its own affair.
+        watched = action is None
+        device.dead = device.dead or (not watched and device.rng.random() < temperament.never_returns)
+        faulty = not watched and device.rng.random() < temperament.returns_faulty
         length_s = device.rng.uniform(*device.nature.model.boot_s) * (0.5 if action is Action.RESET_SOFT else 1.0)
 
         def come_up(at: float) -> None:

@@ -238,7 +238,8 @@ class Device:
         if self.nature.temperament.says_available:
             return
         for fault in self.faults:
-            tells = fault.claim is not None and fault.on
+            # The dialect has no word for an update under way: it is told by connectors that are unavailable.
+            tells = (fault.claim is not None and fault.on) or fault.kind.shown is Shown.UPDATING
             if tells and fault.record.told_at is None:
                 fault.record.told_at = now
 

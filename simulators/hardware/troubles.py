@@ -27,8 +27,6 @@ INTERRUPTING = (
     Shown.STUCK_FINISHING,
     Shown.UPDATING,
 )
-UPDATE_CLAIM = "FirmwareUpdate"
-"""The dialect has no word for an update under way, so devices claim it as a code of their own table."""
 
 
 class Troubles:
@@ -70,10 +68,10 @@ class Troubles:
         return fault
 
     def _claim(self, kind: FaultKind, connector: int) -> dict[str, object] | None:
-        code = UPDATE_CLAIM if kind.shown is Shown.UPDATING else kind.code
-        if code is None:
+        if kind.code is None:
             return None
-        return {"code": self._device.nature.model.codes.get(code, code), "connector": connector, "info": kind.info}
+        code = self._device.nature.model.codes.get(kind.code, kind.code)
+        return {"code": code, "connector": connector, "info": kind.info}
 
     def _plan_clearing(self, now: float, fault: ActiveFault) -> None:
         rng = self._device.rng
