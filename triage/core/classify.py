@@ -32,7 +32,7 @@ NATURAL_CATEGORY: dict[ComplaintSymptom, Category] = {
     ComplaintSymptom.CLEANLINESS: Category.SERVICE_EXPERIENCE,
     ComplaintSymptom.SMOKE_FIRE: Category.SAFETY,
     ComplaintSymptom.ELECTRIC_SHOCK: Category.SAFETY,
-    ComplaintSymptom.OTHER: Category.CONSULT,
+    ComplaintSymptom.OTHER: Category.SERVICE_EXPERIENCE,
 }
 """The category of a symptom when no rule names another."""
 
