@@ -48,7 +48,8 @@ def test_the_unit_tests_can_fail(promtool: str, tmp_path: Path) -> None:
     for file in FOLDER.glob("rules/*.yml"):
         (tmp_path / "rules" / file.name).write_text(file.read_text().replace("> 300", "> 3000000"))
     broken = tmp_path / "tests" / TESTS.name
-    broken.write_text(TESTS.read_text())
+    head, *cases = TESTS.read_text().split("  - name: ")
+    broken.write_text("  - name: ".join([head, *(case for case in cases if "outbox_oldest" in case)]))
     done = subprocess.run([promtool, "test", "rules", str(broken)], capture_output=True, timeout=60, check=False)
     assert done.returncode != 0
     assert b"TriageOutboxStuck" in done.stdout + done.stderr
