@@ -1,0 +1,183 @@
+"""Carries out committed effects and reports what became of them, each by the law of its class.
+
+Natural effects may be repeated, keyed ones are retried until their receiver has them (the key tells it duplicates), and
+never-blind ones are sent at most once, by the very process that committed them: after a crash, evidence decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+import structlog
+from msgspec import Struct
+
+from triage.core.effects import Command, OrderNotice, OutboxItem
+from triage.core.events import EffectOutcome, Event
+from triage.core.vocabulary import READS, Repeat
+from triage.interfaces import Clock, Desk, Dispatch, Driver, Inlet
+
+log = structlog.get_logger(__name__)
+
+RETRY_FIRST_S = 1.0
+RETRY_LAST_S = 300.0
+DELIVERY_TIMEOUT_S = 60.0
+SEND_TIMEOUT_S = 10.0
+
+
+class _Notice(Struct):
+    """A notice that has not been delivered yet."""
+
+    item: OutboxItem
+    notice: OrderNotice
+    desk: str
+    try_at: float = 0.0
+    pause_s: float = RETRY_FIRST_S
+
+
+class Outbox:
+    """One worker for commands, one for each desk; both survive anything a receiver can do."""
+
+    def __init__(
+        self,
+        drivers: Mapping[str, Driver],
+        desks: Mapping[str, Desk],
+        clock: Clock,
+        *,
+        halted: Callable[[], str | None] = lambda: None,
+        speed: float = 1.0,
+    ) -> None:
+        """``drivers`` by profile; ``halted`` tells the kill switch's reason just before sending."""
+        self._drivers = drivers
+        self._desks = desks
+        self._clock = clock
+        self._halted = halted
+        self._speed = speed
+        self._commands: deque[Command] = deque()
+        self._notices: list[_Notice] = []
+        self._more = asyncio.Event()
+        self._inlet: Inlet | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def resume(self, items: Iterable[OutboxItem]) -> None:
+        """Take up what an earlier process left: everything but what it may have sent already."""
+        self.release(item for item in items if item.effect.repeat is not Repeat.NEVER_BLIND)
+
+    def release(self, items: Iterable[OutboxItem]) -> None:
+        """Take committed effects; called after their commit, by the process that committed them."""
+        for item in items:
+            if item.state not in {"pending", "sent"} or item.tries:
+                continue
+            if isinstance(item.effect, Command):
+                self._commands.append(item.effect)
+            elif not any(each.item.id == item.id for each in self._notices):
+                self._notices.extend(_Notice(item, item.effect, desk) for desk in self._desks)
+        self._more.set()
+
+    def start(self, inlet: Inlet) -> None:
+        """Begin to carry out; outcomes go to ``inlet``."""
+        self._inlet = inlet
+        self._tasks = [
+            asyncio.create_task(self._send_commands(), name="outbox commands"),
+            asyncio.create_task(self._deliver_notices(), name="outbox notices"),
+        ]
+
+    async def stop(self) -> None:
+        """Stop carrying out; what is left is on record."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def pending(self) -> tuple[int, datetime | None]:
+        """How many effects have not left, and since when the oldest has been waiting."""
+        oldest = min((each.item.created_at for each in self._notices), default=None)
+        first = min((each.issued_at for each in self._commands), default=None)
+        moments = [moment for moment in (oldest, first) if moment is not None]
+        return len(self._notices) + len(self._commands), min(moments, default=None)
+
+    def trouble(self) -> str | None:
+        """What is stuck, in one sentence."""
+        stuck = [each for each in self._notices if each.pause_s > RETRY_FIRST_S]
+        if not stuck:
+            return None
+        return f"{len(stuck)} work-order notice(s) wait for desk {stuck[0].desk}"
+
+    # Commands ------------------------------------------------------------------------------------------------------
+
+    async def _send_commands(self) -> None:
+        while True:
+            while self._commands:
+                command = self._commands[0]
+                dispatch = await self._send(command)
+                self._commands.popleft()
+                self._report(command.id, dispatch.outcome, dispatch.reason)
+            self._more.clear()
+            await self._more.wait()
+
+    async def _send(self, command: Command) -> Dispatch:
+        if self._clock.now() >= command.expires_at:
+            return Dispatch("not_sent", "expired before it could leave")
+        halted = self._halted()
+        if halted is not None and command.action not in READS:
+            return Dispatch("not_sent", f"kill switch is on: {halted}")
+        driver = self._drivers.get(command.driver_profile)
+        if driver is None:
+            return Dispatch("not_sent", f"no driver speaks {command.driver_profile}")
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                return await driver.send(command)
+        except TimeoutError:
+            return Dispatch("unknown", "the driver did not return in time")
+        except Exception as error:  # a driver's defect must not stop the others' commands
+            log.exception("a driver failed while sending", driver=driver.name)
+            return Dispatch("unknown", f"the driver failed: {type(error).__name__}")
+
+    # Notices -------------------------------------------------------------------------------------------------------
+
+    async def _deliver_notices(self) -> None:
+        while True:
+            now = self._clock.monotonic()
+            ready = self._next_notice(now)
+            if ready is not None:
+                await self._deliver(ready)
+                continue
+            self._more.clear()
+            pause = min((max(0.05, each.try_at - now) for each in self._notices), default=60.0)
+            try:
+                async with asyncio.timeout(pause):
+                    await self._more.wait()
+            except TimeoutError:
+                continue
+
+    def _next_notice(self, now: float) -> _Notice | None:
+        """The oldest notice that may be tried; notices of one order keep their order."""
+        blocked: set[tuple[str, str]] = set()
+        for each in self._notices:
+            key = (each.desk, each.notice.order.id)
+            if key not in blocked and each.try_at <= now:
+                return each
+            blocked.add(key)
+        return None
+
+    async def _deliver(self, waiting: _Notice) -> None:
+        try:
+            async with asyncio.timeout(DELIVERY_TIMEOUT_S):
+                reference = await self._desks[waiting.desk].deliver(waiting.notice)
+        except Exception as error:  # whatever a receiver does, the order is told again later
+            waiting.try_at = self._clock.monotonic() + waiting.pause_s / self._speed
+            waiting.pause_s = min(waiting.pause_s * 2, RETRY_LAST_S)
+            log.warning("a desk did not take a notice", desk=waiting.desk, notice=waiting.item.id, error=str(error))
+            self._report(waiting.item.id, "retry", f"{waiting.desk}: {error}")
+            return
+        self._notices.remove(waiting)
+        if not any(each.item.id == waiting.item.id for each in self._notices):
+            self._report(waiting.item.id, "delivered", "", reference)
+
+    def _report(self, effect: str, outcome: str, reason: str, reference: str = "") -> None:
+        event: Event = EffectOutcome(
+            received_at=self._clock.now(), effect=effect, outcome=outcome, reason=reason, reference=reference
+        )
+        if self._inlet is not None:
+            self._inlet.offer([event])
