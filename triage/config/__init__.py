@@ -1,1 +1,1 @@
-"""Everything an operator writes: settings, fleet, teams, plans, lexicon and fault tables, read once and checked whole."""
+"""Everything an operator writes: settings, fleet, teams, plans, lexicon, fault tables; read once, checked whole."""

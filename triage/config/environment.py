@@ -6,6 +6,7 @@ import copy
 import difflib
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -80,7 +81,7 @@ def _value(text: str, annotation: Any, name: str) -> Any:
 
 
 def _put(data: Any, at: Place, value: Any) -> None:
-    for step, following in zip(at[:-1], at[1:], strict=True):
+    for step, following in pairwise(at):
         if isinstance(data, list) and isinstance(step, int):
             data = data[step]
             continue

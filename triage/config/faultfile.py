@@ -78,9 +78,7 @@ def _read_all(folder: Path) -> tuple[list[tuple[Document, FaultFile]], list[Inpu
     return read, faults
 
 
-def _gather(
-    document: Document, written: FaultFile, entries: dict[str, FaultEntry], faults: list[InputFault]
-) -> None:
+def _gather(document: Document, written: FaultFile, entries: dict[str, FaultEntry], faults: list[InputFault]) -> None:
     taken = {name.lower() for name in entries}
     for name, entry in written.faults.items():
         at = ("faults", name)

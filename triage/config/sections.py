@@ -208,7 +208,7 @@ _POLICY_NOTES: dict[str, str] = {
 _MAY_BE_ZERO = frozenset({"minimum_available", "callback_reminders"})
 
 
-def _policy_field(name: str, kind: Any, default: Any) -> tuple[Any, Any]:
+def _policy_field(name: str, default: Any) -> tuple[Any, Any]:
     note = _POLICY_NOTES.get(name, "")
     if name == "mode":
         return Mode, Field(default, description=note)
@@ -227,9 +227,7 @@ def _policy_field(name: str, kind: Any, default: Any) -> tuple[Any, Any]:
 
 def _policy_model() -> type[BaseModel]:
     """The policy's schema, made from the policy itself so that the two cannot drift apart."""
-    fields: dict[str, Any] = {
-        info.name: _policy_field(info.name, info.type, info.default) for info in structs.fields(Policy)
-    }
+    fields: dict[str, Any] = {info.name: _policy_field(info.name, info.default) for info in structs.fields(Policy)}
     model: type[BaseModel] = create_model("PolicySection", __base__=Strict, **fields)
     model.__doc__ = "Thresholds, holds, budgets and clocks."
     return model

@@ -156,7 +156,9 @@ def _auth_faults(settings: Settings, document: Document) -> list[InputFault]:
         for index, token in enumerate(auth.tokens):
             value = getattr(token, key)
             if value in seen:
-                faults.append(document.fault(("auth", "tokens", index, key), "is used by an earlier token", "change it"))
+                faults.append(
+                    document.fault(("auth", "tokens", index, key), "is used by an earlier token", "change it")
+                )
             seen.add(value)
     return faults
 

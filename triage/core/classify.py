@@ -1,8 +1,8 @@
 """First reading of a complaint: safety words before anything else, in Chinese and English.
 
 The words are data (config/lexicon); here is only how they are weighed. Every rule that fires gives its weight to its
-category and to its symptom; the heaviest wins, and ``why`` names the rules, so that a person can see what decided. The text
-is only ever compared with words: nothing in it can choose an action.
+category and to its symptom; the heaviest wins, and ``why`` names the rules, so that a person can see what decided. The
+text is only ever compared with words: nothing in it can choose an action.
 """
 
 from __future__ import annotations

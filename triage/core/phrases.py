@@ -1,7 +1,7 @@
 """Words as people and devices write them: one normal form, and phrases that are found in it.
 
 A phrase is written plainly. In it, ``*`` stands for the rest of a word, ``#`` for a number, ``..`` for a short gap
-inside the same sentence, and ``(a|b)`` for a choice. Phrases of Latin letters match whole words; Chinese phrases match anywhere.
+inside the same sentence, and ``(a|b)`` for a choice. Phrases of Latin letters match whole words, Chinese ones anywhere.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from msgspec import Struct
 MAX_CHARS = 16_384
 """Longest text that is read; what follows is ignored."""
 
-_DROPPED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ud800-\udfff]+")  # fmt: skip
+_CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff"
+_INVISIBLE = r"\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+_DROPPED = re.compile(f"[{_CONTROLS}{_INVISIBLE}]+")
 _SPACES = re.compile(r"[ \t\u3000]+")
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'", "“": '"', "”": '"', "。": ".", "、": ","})
 _GAP = r"(?![a-z0-9])[^.!?;\n]{0,24}?(?<![a-z0-9])"
@@ -87,13 +89,14 @@ def _pattern(plain: str) -> str:
 
 
 def _anchors(plain: str) -> tuple[str, ...]:
-    """The longest literal outside brackets; or, when there is none, one of each choice of the first bracket."""
+    """Literals of which one must occur: the longest outside brackets, or those of the most telling bracket."""
     outside, brackets = _top_level(plain)
-    best = _longest(outside)
-    if best or not brackets:
-        return (best,) if best else ()
-    options = tuple(_longest(_top_level(option)[0]) for option in _options(brackets[0]))
-    return options if all(options) else ()
+    candidates: list[tuple[str, ...]] = [(_longest(outside),)] if _longest(outside) else []
+    for bracket in brackets:
+        options = tuple(_longest(_top_level(option)[0]) for option in _options(bracket))
+        if all(options):
+            candidates.append(options)
+    return max(candidates, key=lambda options: min(map(len, options)), default=())
 
 
 def _top_level(plain: str) -> tuple[str, list[str]]:

@@ -1,8 +1,8 @@
 """What must hold of every recovery plan before it may run. Pure: a plan in, findings out.
 
-A plan moves hardware far away, so it is checked like a contract: each disruptive step has proof that is not the device's
-own answer, gentler steps come first, evidence is taken before a restart destroys it, nothing follows a decision to send a
-person, and the worst case fits the time that was promised.
+A plan moves hardware far away, so it is checked like a contract: each disruptive step has proof that is not the
+device's own answer, gentler steps come first, evidence is taken before a restart destroys it, nothing follows a
+decision to send a person, and the worst case fits the time that was promised.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def _first_step(plan: Plan) -> Iterator[Finding]:
     if set(plan.families) == {Family.OFFLINE} or not plan.steps:
         return
     if plan.steps[0].action is not Action.REPORT:
-        yield Finding(("steps", 0, "action"), "the first step is not a report", "ask the pile first: it may have healed")
+        yield Finding(("steps", 0, "action"), "the first step is not a report", "ask first: it may have healed")
 
 
 def _deadline(plan: Plan) -> Iterator[Finding]:

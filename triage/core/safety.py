@@ -1,7 +1,7 @@
 """Words of danger, in what people write and in what devices report; a clear "no" before them takes them back.
 
-Only a negation that stands directly before the word counts ("no smoke", "没有冒烟"); whatever is less clear than that is
-taken for danger.
+Only a negation that stands directly before the word counts ("no smoke", "没有冒烟"); whatever is less clear
+than that is taken for danger.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from triage.core.vocabulary import ComplaintSymptom
 class SafetyRule(Struct, frozen=True, kw_only=True):
     """One kind of danger. ``harmless`` phrases contain the words without the danger (a shocking price).
 
-    ``grave`` dangers make a complaint one about safety; the others are technical trouble that must be handled as dangerous.
+    ``grave`` dangers make a complaint one about safety; the others are technical trouble, handled as dangerous.
     """
 
     name: str
@@ -31,7 +31,7 @@ class SafetyRule(Struct, frozen=True, kw_only=True):
 class SafetyWords(Struct, frozen=True, kw_only=True):
     """All kinds of danger, and what takes a word back.
 
-    ``denial`` must match right up to the word; when its group ``doubt`` took part ("有没有", "almost no") it does not count.
+    ``denial`` must match right up to the word; when its group ``doubt`` took part ("有没有"), it does not count.
     """
 
     rules: tuple[SafetyRule, ...] = ()
