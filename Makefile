@@ -48,7 +48,9 @@ clean: ## remove the environment, caches and build results; databases stay
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; name it with make PYTHON=python3.12 …"; exit 1; }
 	@if command -v uv >/dev/null; then uv venv -q --allow-existing --python "$$(command -v $(PYTHON))" .venv; \
-	  else $(PYTHON) -m venv .venv || { echo "venv is missing; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }; fi
+	  else $(PYTHON) -m venv .venv \
+	    || { echo "Debian keeps venv in a package of its own"; apt-get -q update && apt-get -qy install python3-venv && $(PYTHON) -m venv .venv; } \
+	    || { echo "no environment could be made; on Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }; fi
 	@touch $@
 
 .venv/packages: requirements.lock .venv/created

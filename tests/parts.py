@@ -111,7 +111,8 @@ def _apt(parts: Sequence[Part]) -> list[list[str]]:
         return []
     packages = sorted({part.apt for part in parts})
     quiet = [*rights, "apt-get", "-q", "-o", "Dpkg::Use-Pty=0"]
-    return [[*quiet, "update"], [*quiet, "install", "-y", "--no-install-recommends", *packages]]
+    # One command a package: a name this distribution does not have must not keep the others out.
+    return [[*quiet, "update"], *([*quiet, "install", "-y", "--no-install-recommends", name] for name in packages)]
 
 
 def _rights() -> list[str] | None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import parts
 from triage.config.environment import overridden
 from triage.config.settings import Settings, load_settings
 from triage.config.yamlfile import read_document
@@ -87,6 +88,20 @@ def test_scripts_are_executable_and_valid(path: str) -> None:
 def test_make_offers_the_promised_verbs() -> None:
     said = subprocess.run(["make", "help"], cwd=HOUSE, capture_output=True, check=True).stdout.decode()
     assert {"demo", "test", "check", "world", "bench", "clean"} <= set(re.findall(r"(?m)^make (\w+)", said))
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
+def test_an_absent_part_is_a_skip_for_a_user_and_a_failure_on_ci(
+    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setitem(parts.PARTS, "gadget", parts.Part("gadget", ("no-such-binary",), "gadget", "gadget"))
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="gadget is not on this machine; `make parts` installs it"):
+        parts.need("gadget")
+
+
+def test_a_part_is_found_by_any_of_its_names() -> None:
+    assert parts.Part("shell", ("no-such-binary", "sh"), "", "").find() is not None
 
 
 # --- containers ------------------------------------------------------------------------------------------------------
