@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from enum import IntEnum
@@ -146,6 +147,6 @@ def _role(name: str, role: str) -> Role:
 
 
 def _digest(name: str, digest: str) -> bytes:
-    if len(digest) != 2 * sha256().digest_size:
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
         raise ValueError(f"token {name!r}: its digest must be a SHA-256 of 64 hexadecimal digits")
     return bytes.fromhex(digest)

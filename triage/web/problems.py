@@ -27,7 +27,7 @@ class FieldFault(Struct, frozen=True, kw_only=True, omit_defaults=True):
     allowed: str = ""
 
 
-class Problem(Exception):  # noqa: N818 - the standard's own word for it
+class Problem(HTTPException):
     """An answer of status 400 or above."""
 
     def __init__(
@@ -39,11 +39,8 @@ class Problem(Exception):  # noqa: N818 - the standard's own word for it
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """Keep the parts; ``detail`` is one sentence for the person who must mend it."""
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
+        super().__init__(status, detail, dict(headers or {}))
         self.errors = tuple(errors)
-        self.headers = dict(headers or {})
 
 
 def reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -78,7 +75,7 @@ async def _on_problem(_: Request, exc: Exception) -> Response:
     if not isinstance(exc, Problem):
         raise exc
     more = {"errors": exc.errors[:MOST_FAULTS]} if exc.errors else None
-    return problem(exc.status, exc.detail, exc.headers, more)
+    return problem(exc.status_code, exc.detail, exc.headers, more)
 
 
 _DETAILS = {

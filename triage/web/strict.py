@@ -11,7 +11,6 @@ from fastapi.routing import APIRoute
 
 from triage.web.problems import Problem
 
-
 MOST_BODY = 64 * 1024
 
 

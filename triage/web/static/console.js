@@ -17,7 +17,7 @@ const WORDS = {
     more: "Only the newest are shown.", more_sites: "Only the first sites are shown.", unregistered: "not registered",
     accept: "accept by", on_site: "on site by", evidence_of: "evidence", safety: "safety", wakes: "looked at again",
     ago: "{} ago", ahead: "in {}", now: "now", hidden: "(shown to agents)", loading: "loading…", failed_load: "could not be read",
-    opened: "opened", complaints_here: "complaints", confidence: "confidence", grade: "grade", score: "score",
+    opened: "opened", complaints_here: "complaints", confidence: "confidence", answer: "answer of the pile",
   },
   zh: {
     fleet: "充电桩总览", incidents: "未结事件", orders: "未结工单", complaints: "最近投诉",
@@ -34,7 +34,7 @@ const WORDS = {
     more: "仅显示最新的部分。", more_sites: "仅显示前面的场站。", unregistered: "未登记",
     accept: "接单", on_site: "到场", evidence_of: "依据", safety: "安全", wakes: "再次检查",
     ago: "{}前", ahead: "{}后", now: "刚刚", hidden: "(客服可见)", loading: "读取中…", failed_load: "读取失败",
-    opened: "开始", complaints_here: "投诉", confidence: "可信度", grade: "等级", score: "评分",
+    opened: "开始", complaints_here: "投诉", confidence: "可信度", answer: "设备应答",
   },
 };
 
@@ -64,6 +64,8 @@ const VALUES_ZH = {
   arrive: "到场", wait: "等待", return: "退回", incomplete: "未完成", ok: "正常",
 };
 
+const VALUES_EN = { wont_start: "won't start", app_issue: "app issue", qr: "QR code", csv: "CSV", mqtt: "MQTT", rest: "REST" };
+
 const TONES = {
   good: "online available passed done accepted resolved confirmed",
   busy: "in_use recovering probation observing en_route on_site issued received in_progress confirming",
@@ -79,7 +81,7 @@ if (!WORDS[language]) language = "en";
 
 function stored(read) { try { return read(); } catch { return null; } }
 const t = (key) => WORDS[language][key];
-const say = (value) => value == null ? "" : (language === "zh" && VALUES_ZH[value]) || String(value).replaceAll("_", " ");
+const say = (value) => value == null ? "" : (language === "zh" ? VALUES_ZH : VALUES_EN)[value] || String(value).replaceAll("_", " ");
 const $ = (id) => document.getElementById(id);
 
 function h(tag, look, ...children) {
@@ -147,14 +149,17 @@ function showFleet(fleet) {
 
 // Incidents ----------------------------------------------------------------------------------------------------------
 function part(title, items) { return items.length ? [h("h3", "", title), h("ul", "", items)] : []; }
+function named(thing) { // what a reporter called the pile may be anything
+  return h("bdi", "", thing.pile || (thing.pile_text || "–").slice(0, 80));
+}
 function where(thing) {
   const gun = thing.connector ? ` · ${t("connector")} ${thing.connector}` : "";
-  return h("span", "strong", `${thing.pile || thing.pile_text || "–"}${gun}`);
+  return h("span", "strong", named(thing), gun);
 }
 function attemptItem(each) {
   const result = each.result ? pill(each.result) : h("span", "pill busy", t("under_way"));
   const lines = (each.evidence || []).map((seen) => h("p", "", `${say(seen.kind)}: ${seen.text} · `, age(seen.at)));
-  const answer = each.answer ? h("p", "", `${say(each.answer)}${each.answer_reason ? `: ${each.answer_reason}` : ""}`) : "";
+  const answer = each.answer ? h("p", "", `${t("answer")}: ${say(each.answer)}${each.answer_reason ? `: ${each.answer_reason}` : ""}`) : "";
   return h("li", "", h("div", "line", h("span", "strong", say(each.action)), faint(`${t("step")} ${each.step}`), result, faint(age(each.sent_at))),
     each.reason ? h("p", "", each.reason) : "", answer, lines);
 }
@@ -185,7 +190,7 @@ function incidentCard(it) {
   const held = it.refusals[it.refusals.length - 1];
   const wait = it.state === "held" && held ? h("div", "faint", `${say(held.gate)}: ${held.reason} · ${t("next_look")} `, age(held.next_look_at)) : "";
   const wakes = it.wake_at ? [` · ${t("wakes")} `, age(it.wake_at)] : [];
-  const people = it.complaints.length ? faint(`${it.complaints.length} ${t("complaints_here")}`) : "";
+  const people = it.complaints.length ? faint(`${t("complaints_here")}: ${it.complaints.length}`) : "";
   const head = h("summary", "",
     h("div", "spread", h("div", "line", where(it), it.safety ? pill("safety", "bad") : "", people), pill(it.state)),
     h("div", "", it.summary || it.desk_reason || `${say(it.family)} ${it.faults.join(", ")}`), wait,
@@ -195,7 +200,8 @@ function incidentCard(it) {
 
 // Work orders and complaints -----------------------------------------------------------------------------------------
 function clockLine(clock) {
-  const state = clock.breached_at ? h("span", "pill bad", t("breached")) : clock.met_at ? h("span", "pill good", t("met")) : "";
+  const late = clock.breached_at || (!clock.met_at && Date.parse(clock.due_at) < Date.now() + view.skew);
+  const state = late ? h("span", "pill bad", t("breached")) : clock.met_at ? h("span", "pill good", t("met")) : "";
   return h("li", "", h("div", "line", h("span", "", t(clock.name) || say(clock.name)), faint(`${t("due")} `, age(clock.due_at)), state));
 }
 function visitItem(each) {
@@ -222,7 +228,7 @@ function complaintCard(it) {
   const grade = it.grade === "ordinary" ? "" : pill(it.grade);
   return h("div", "card", h("div", "spread", h("div", "line", h("span", "mono", it.number), it.safety ? pill("safety", "bad") : "", grade, verdict), pill(it.status)),
     h("div", "", `${say(it.category)} · ${say(it.symptom)}`), words,
-    h("div", "faint", `${it.pile || it.pile_text || "–"} · ${say(it.channel)} · `, age(it.received_at)));
+    h("div", "faint", named(it), ` · ${say(it.channel)} · `, age(it.received_at)));
 }
 
 // A card that unfolds; its timeline is read when it is opened.
