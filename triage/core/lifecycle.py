@@ -98,7 +98,7 @@ TABLE: dict[S, dict[Trigger, Entry]] = {
         Trigger.COMPLAINT: _BUSY,
         Trigger.PERMIT: (S.RECOVERING,),
         Trigger.REFUSAL: (S.HELD, S.DESK),
-        Trigger.PASSED: (S.PROBATION,),
+        Trigger.PASSED: (S.PROBATION, S.HELD),
         Trigger.FAILED: (S.HELD, S.PROBATION),
         Trigger.REFUSED: (S.HELD,),
         Trigger.UNKNOWN: (S.HELD, S.DESK, S.FIELD, S.CLOSED),

@@ -96,11 +96,19 @@ def _next_step(draft: Draft, incident: Incident, pile: Pile, plan: Plan) -> Inci
         incident = draft.put_incident(replace(incident, run=run))
     if run.step >= len(plan.steps):
         return exhaust(draft, incident, plan, "every step of the plan was tried")
+    if run.deadline_at is not None and draft.now > _deadline(draft, incident, run):
+        return exhaust(draft, incident, plan, "the plan's deadline has passed")
     step = plan.steps[run.step]
     refusal = judge(question(draft, incident, pile, plan, step))
     if refusal is None:
         return send(draft, incident, pile, step)
     return _refused_by_gate(draft, incident, pile, plan, step, refusal)
+
+
+def _deadline(draft: Draft, incident: Incident, run: PlanRun) -> datetime:
+    """When the run must be over. Time for which a gate or a person holds it does not count."""
+    deadline = run.deadline_at or draft.now
+    return deadline if incident.held_since is None else deadline + (draft.now - incident.held_since)
 
 
 def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, step: Step) -> Question:
@@ -172,7 +180,7 @@ def _serving(draft: Draft, site: str) -> int:
     return count
 
 
-def send(draft: Draft, incident: Incident, pile: Pile, step: Step, *, expected: str = "") -> Incident:
+def send(draft: Draft, incident: Incident, pile: Pile, step: Step) -> Incident:
     now, policy = draft.now, draft.policy
     verify_by = now + timedelta(seconds=step.verify_s / policy.speed)
     attempt = Attempt(
@@ -205,13 +213,17 @@ def send(draft: Draft, incident: Incident, pile: Pile, step: Step, *, expected: 
     )
     if step.action in REBOOTS:
         draft.put_pile(replace(pile, resets=(*pile.resets, now)[-RESETS_KEPT:]))
-    text = f"{step.action} sent as {attempt.id}: {step.note or step.id}{expected}"
+    run = incident.run
+    if run is not None:
+        run = replace(run, deadline_at=_deadline(draft, incident, run))
+    text = f"{step.action} sent as {attempt.id}: {step.note or step.id}"
     return draft.move(
         incident,
         Trigger.PERMIT,
         IncidentState.RECOVERING,
         text,
         attempts=(*incident.attempts, attempt),
+        run=run,
         wake_at=verify_by,
         held_since=None,
         held_by="",
@@ -350,6 +362,9 @@ def _step_of(plan: Plan | None, attempt: Attempt) -> Step:
 
 def _passed(draft: Draft, incident: Incident, pile: Pile, attempt: Attempt, step: Step, text: str) -> Incident:
     """Proof is there; it must stay. A read cures nothing: what passes there had healed by itself."""
+    if step.passed == "next":
+        incident = conclude(draft, incident, attempt, Result.PASSED, text)
+        return advance(draft, _held(draft, incident, Trigger.PASSED, text, timedelta(0)))
     if attempt.action in READS:
         code = CloseCode.NO_FAULT_FOUND if incident.family is Family.REPORTED else CloseCode.SELF_CLEARED
         incident = conclude(draft, incident, attempt, Result.PASSED, text)
@@ -358,14 +373,16 @@ def _passed(draft: Draft, incident: Incident, pile: Pile, attempt: Attempt, step
 
 
 def start_soak(draft: Draft, incident: Incident, trigger: Trigger, code: CloseCode, text: str) -> Incident:
-    """The evidence is good; from now on it has to stay good."""
+    """The evidence is good; from now on it has to stay good, for as long as policy and plan ask."""
+    plan = draft.rules.plans.named(incident.run.plan) if incident.run is not None else None
+    asked = timedelta(0) if plan is None else timedelta(seconds=plan.soak_s / draft.policy.speed)
     return draft.move(
         incident,
         trigger,
         IncidentState.PROBATION,
         text,
         clear_since=draft.now,
-        wake_at=draft.now + draft.policy.span("soak"),
+        wake_at=draft.now + max(draft.policy.span("soak"), asked),
         soak_code=code,
         held_since=None,
         desk_reason="",
@@ -389,6 +406,9 @@ def _route(
         # Nobody knows whether it left: never sent again blindly, but the same step may be decided anew, as a new attempt.
         return _held(draft, incident, trigger, text, draft.policy.span("retry_look"))
     where = {Result.FAILED: step.failed, Result.REFUSED: step.refused, Result.UNKNOWN: step.unknown}[result]
+    if where == "soak":
+        # Only a passed step may soak; a plan that says otherwise is treated as saying "next".
+        where = "next"
     if where == "field":
         reason = OrderReason.UNKNOWN_OUTCOME if result is Result.UNKNOWN else OrderReason.REMOTE_FAILED
         incident = _held(draft, incident, trigger, text, timedelta(0)) if trigger is not Trigger.UNKNOWN else incident
