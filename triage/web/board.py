@@ -13,6 +13,7 @@ from triage.web.parts import WebParts
 FRESH_S = 1.0
 MOST = 100
 RECENT = 30
+BREATH = 500
 _INCIDENTS = tuple(state.value for state in IncidentState if state is not IncidentState.CLOSED)
 _ORDERS = tuple(state.value for state in OrderState if state not in {OrderState.CLOSED, OrderState.RECALLED})
 
@@ -35,23 +36,28 @@ class Board:
                 self._kept[words] = kept
             return kept[1]
 
-    def fleet(self) -> dict[str, Any]:
+    async def fleet(self) -> dict[str, Any]:
         """The fleet in figures."""
         live = self._parts.live
+        summary = present_pile.Summary()
+        for number, pile in enumerate(tuple(live.piles()), 1):
+            summary.add(pile)
+            if number % BREATH == 0:
+                await asyncio.sleep(0)  # thousands of piles must not hold up complaints
         head = {
             "as_of": self._parts.clock.now(),
             "release": self._parts.release,
             "unregistered": len(live.unregistered()),
             "kill_switch": live.kill_switch(),
         }
-        return head | present_pile.summary(live.piles())
+        return head | summary.shown()
 
     async def _gather(self, *, words: bool) -> dict[str, Any]:
         incidents, more_incidents = await self._open("incident", _INCIDENTS)
         orders, more_orders = await self._open("order", _ORDERS)
         complaints = await self._parts.queries.page("complaint", {}, None, RECENT)
         return {
-            "fleet": self.fleet(),
+            "fleet": await self.fleet(),
             "incidents": [present.incident(each) for each in incidents],
             "more_incidents": more_incidents,
             "work_orders": [present.work_order(each) for each in orders],

@@ -21,7 +21,7 @@ router = APIRouter(tags=["fleet"], route_class=StrictRoute)
 @router.get("/summary", summary="The fleet in figures, with one tile a site")
 async def summary(request: Request, _: Viewer) -> Response:
     """Counts by link and state; sites in trouble first."""
-    return reply(_board(request).fleet())
+    return reply(await _board(request).fleet())
 
 
 @router.get("/board", summary="Everything the live page shows: fleet, open incidents and orders, newest complaints")

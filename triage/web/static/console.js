@@ -240,6 +240,7 @@ function folding(path, head, fill) {
   if (card.open) draw();
   card.addEventListener("toggle", () => {
     if (!card.open) { view.open.delete(path); view.details.delete(path); return; }
+    if (view.open.has(path)) return; // drawn open, not opened by hand
     view.open.add(path);
     draw();
     readDetail(path).then(() => card.isConnected && card.open && draw());
