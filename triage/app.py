@@ -154,6 +154,13 @@ class App:
             await self.parts.store.release_lease()
         await self.parts.store.close()
 
+    def adopt(self, rules: Rules, registrations: tuple[Registration, ...]) -> None:
+        """Decide by other rules, for another fleet, from the next event on."""
+        self.engine.reload(rules)
+        self.engine.enrol(registrations)
+        for plan in rules.plans.plans:
+            self.metrics.foresee(plan.name, [step.id for step in plan.steps])
+
     def health(self) -> Mapping[str, str]:
         """Each part by name: ``ok``, or what is degraded."""
         database = self.runtime.store_trouble

@@ -92,6 +92,20 @@ class Engine:
         self.rules = rules
         self.state.policy = rules.policy
 
+    def enrol(self, registrations: Iterable[Registration]) -> None:
+        """The fleet as its file says now: new piles join, known ones keep what is known, the others are forgotten."""
+        state = self.state
+        wanted = {registration.pile: registration for registration in registrations}
+        for id in [id for id in state.piles if id not in wanted]:
+            state.drop_pile(id)
+        for id, registration in wanted.items():
+            known = state.piles.get(id)
+            if known is None:
+                state.unregistered.pop((registration.site, id), None)
+                state.keep_pile(Pile(registration=registration))
+            elif known.registration != registration:
+                state.keep_pile(replace(known, registration=registration))
+
     def next_due(self) -> datetime | None:
         """The earliest deadline of anything."""
         return self.state.agenda.next()

@@ -161,6 +161,12 @@ class State:
                 newest = moment
         return newest
 
+    def drop_pile(self, id: str) -> None:
+        """Forget a pile that left the fleet; its incidents stay, for a person to decide."""
+        pile = self.piles.pop(id)
+        self.sites[pile.site].discard(id)
+        self.agenda.put("pile", id, None)
+
     def forget(self, kind: str, id: str) -> None:
         """Drop a closed thing whose window has passed."""
         if kind == "incident":

@@ -1,0 +1,238 @@
+"""From settings to a running daemon: read the files, make the parts, serve until told to stop, reload when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import IO
+
+import structlog
+
+from triage.app import App, Parts
+from triage.clock import SteadyClock
+from triage.config.check import unknown_fault_names
+from triage.config.faultfile import load_fault_table
+from triage.config.fleetfile import load_fleet, load_teams
+from triage.config.lexiconfile import load_lexicon
+from triage.config.planfile import load_plans
+from triage.config.sections import WebhookDesk
+from triage.config.settings import Settings, load_settings
+from triage.core.draft import Rules
+from triage.core.events import Registration
+from triage.desks.local import LocalDesk
+from triage.desks.webhook import WebhookDesk as WebhookReceiver
+from triage.drivers.embedded import EmbeddedBroker
+from triage.drivers.mqtt.driver import MqttDriver
+from triage.errors import InputError, StoreRefusedError
+from triage.interfaces import Desk
+from triage.storage.sql import SqlStore
+
+log = structlog.get_logger(__name__)
+
+NATIVE = "pile/v1"
+
+
+def load_rules(settings: Settings) -> Rules:
+    """Plans, fault tables and words as the files say.
+
+    Raises:
+        InputError: every fault of every file.
+    """
+    faults = []
+    lexicon = load_lexicon(settings.lexicon_path)
+    table = load_fault_table(settings.faults_path, lexicon)
+    plans = load_plans(settings.plans_path)
+    faults.extend(unknown_fault_names(plans, table, settings.plans_path))
+    if faults:
+        raise InputError(faults)
+    return Rules(policy=settings.policy_in_force(), plans=plans, faults=table, lexicon=lexicon)
+
+
+def load_registrations(settings: Settings) -> tuple[Registration, ...]:
+    """The fleet as its file says.
+
+    Raises:
+        InputError: every faulty row.
+    """
+    teams = {team.team for team in load_teams(settings.teams_path)} if settings.teams_path.exists() else None
+    return load_fleet(settings.fleet_path, teams)
+
+
+def make_desks(settings: Settings) -> dict[str, Desk]:
+    """Where work orders go, by name."""
+    desks: dict[str, Desk] = {}
+    for desk in settings.desks:
+        if isinstance(desk, WebhookDesk):
+            desks[desk.name] = WebhookReceiver(desk.name, desk.url, desk.secret, timeout_s=desk.timeout_s)
+        else:
+            desks[desk.name] = LocalDesk()
+    return desks
+
+
+def make_driver(settings: Settings, clock: SteadyClock, url: str) -> MqttDriver:
+    """The native driver at ``url``."""
+    mqtt, policy = settings.mqtt, settings.policy_in_force()
+    return MqttDriver(
+        url,
+        client_id=mqtt.client_id,
+        clock=clock,
+        fresh_s=policy.fresh_s,
+        speed=policy.speed,
+        username=mqtt.username,
+        password=mqtt.password,
+        ca_file=mqtt.ca_file,
+        cert_file=mqtt.cert_file,
+        key_file=mqtt.key_file,
+        keepalive_s=mqtt.keepalive_s,
+    )
+
+
+class HostLock:
+    """One daemon per database on this host; the operating system frees it however the process ends.
+
+    It makes the database's lease ours again at once after a crash, for no other process here can be alive with it.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Choose the file: beside an SQLite database, else in the system's temporary folder."""
+        if url.startswith("sqlite:///"):
+            self._path = Path(url.removeprefix("sqlite:///") + ".lock")
+        else:
+            name = hashlib.sha256(url.encode()).hexdigest()[:16]
+            self._path = Path(tempfile.gettempdir()) / f"pile-triage-{name}.lock"
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> HostLock:
+        """Take it.
+
+        Raises:
+            StoreRefusedError: another daemon on this host has it, or the file cannot be made.
+        """
+        try:
+            self._file = self._path.open("a+", encoding="ascii")
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreRefusedError(
+                f"another daemon on this machine uses this database ({self._path}); stop that one first"
+            ) from None
+        except OSError as error:
+            raise StoreRefusedError(
+                f"{self._path}: cannot be written: {error.strerror}; check the folder and its permissions"
+            ) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Free it."""
+        if self._file is not None:
+            self._file.close()
+
+
+def make_app(settings: Settings, clock: SteadyClock, broker_url: str) -> App:
+    """Join everything the settings name.
+
+    Raises:
+        InputError: a file is faulty.
+    """
+    rules = load_rules(settings)
+    registrations = load_registrations(settings)
+    store = SqlStore(settings.database.url)
+    tokens = tuple((token.name, token.role.value, token.sha256) for token in settings.auth.tokens)
+    parts = Parts(
+        rules=rules,
+        registrations=registrations,
+        store=store,
+        drivers={NATIVE: make_driver(settings, clock, broker_url)},
+        desks=make_desks(settings),
+        clock=clock,
+        http=(settings.http.host, settings.http.port),
+        tokens=tokens if settings.auth.mode == "token" else (),
+    )
+    return App(parts)
+
+
+def broker_folder(settings: Settings) -> Path:
+    """Where the embedded broker keeps its sessions: beside an SQLite database, else in the working folder."""
+    url = settings.database.url
+    database = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else Path("triage")
+    return database.with_name(database.name + ".broker")
+
+
+async def serve(
+    path: Path, environ: Mapping[str, str], *, ready: Callable[[App], None] | None = None
+) -> None:
+    """Run the daemon until SIGTERM or SIGINT; SIGHUP reads plans, words, fault tables and fleet again.
+
+    Raises:
+        InputError: the configuration is faulty; nothing was started.
+        StoreError: the database cannot be reached.
+        StoreRefusedError: the database must not be used as it is.
+        EmbeddedBrokerError: the embedded broker cannot run.
+        OSError: the HTTP address is taken.
+    """
+    settings = load_settings(path, environ)
+    clock = SteadyClock()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(HostLock(settings.database.url))
+        url = settings.mqtt.url
+        make_app(settings, clock, "mqtt://127.0.0.1:1")  # every file is read before anything is started
+        if url == "embedded":
+            folder = broker_folder(settings)
+            broker = EmbeddedBroker(folder, settings.mqtt.port)
+            await stack.enter_async_context(broker)
+            url = broker.url
+        app = make_app(settings, clock, url)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, reload, app, path, environ)
+        if settings.policy.speed != 1:  # type: ignore[attr-defined]
+            log.warning("policy.speed is set: every clock runs that many times as fast", speed=app.parts.rules.policy.speed)
+        log.info("starting", release=os.environ.get("TRIAGE_RELEASE", ""), mode=app.parts.rules.policy.mode.value)
+        try:
+            await app.start()
+            if app.web is not None:
+                log.info("ready", http_port=app.web.port, piles=len(app.parts.registrations))
+            if ready is not None:
+                ready(app)
+            await wait_for_end(app, stop)
+        finally:
+            await app.stop()
+
+
+async def wait_for_end(app: App, stop: asyncio.Event) -> None:
+    """Return when ``stop`` is set.
+
+    Raises:
+        Exception: what broke the daemon.
+    """
+    stopped = asyncio.create_task(stop.wait())
+    failed = app.failed
+    if failed is None:
+        await stopped
+        return
+    failed.add_done_callback(lambda _: stop.set())
+    await stopped
+    if failed.done():
+        failed.result()
+
+
+def reload(app: App, path: Path, environ: Mapping[str, str]) -> None:
+    """Read the files again. A faulty file is refused, and what was in force stays in force."""
+    try:
+        settings = load_settings(path, environ)
+        rules = load_rules(settings)
+        registrations = load_registrations(settings)
+    except InputError as error:
+        for fault in error.faults:
+            log.error("reload refused; the old files stay in force", fault=str(fault))
+        return
+    app.adopt(rules, registrations)
+    log.info("reloaded", plans=len(rules.plans.plans), piles=len(registrations))
