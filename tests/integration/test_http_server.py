@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.unit.web.stand import TOKENS, ScriptedInlet, WallClock, bearer, parts_of
+from triage.core.effects import Answer
 from triage.web.guard import GuardedProtocol
 from triage.web.parts import WebParts
 from triage.web.server import GRACE_S, WebServer
@@ -215,6 +216,16 @@ async def test_answer_that_never_comes_cannot_delay_the_stop() -> None:
             await server.stop()
         with suppress(httpx.TransportError):  # hanging up without an answer is just as honest
             assert (await asking).status_code == 500
+
+
+async def test_answer_without_content_has_none() -> None:
+    parts = parts_of(clock=WallClock())
+    assert isinstance(parts.inlet, ScriptedInlet)
+    parts.inlet.reply = lambda _: Answer(status=204, body={})
+    async with serving(parts) as (_, _, http):
+        for _ in range(2):  # the connection must be good for another
+            answer = await http.delete("/api/v1/silences/S-1")
+            assert (answer.status_code, answer.content) == (204, b"")
 
 
 async def test_body_far_beyond_the_limit_is_refused_before_it_is_read() -> None:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from triage.core.effects import Answer
 from triage.core.events import Ask
 from triage.errors import OverloadedError, StoreError
+from triage.interfaces import Queries
 from triage.web.auth import Caller
 from triage.web.parts import WebParts
 from triage.web.problems import FieldFault, Problem, problem, reply
@@ -24,6 +25,7 @@ from triage.web.problems import FieldFault, Problem, problem, reply
 KEY = re.compile(r"[!-~]{1,200}")
 ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 SOON_S, LATER_S = 1, 5
+NO_CONTENT = 204
 
 
 class Stamp(TypedDict):
@@ -41,6 +43,7 @@ class Front:
     """The web room's side of the inlet."""
 
     parts: WebParts
+    queries: Queries
 
     def now(self) -> datetime:
         """The present moment."""
@@ -95,6 +98,8 @@ def digest(content: Mapping[str, Any]) -> str:
 
 def rendered(answer: Answer) -> Response:
     """The engine's answer as a response; errors become problem documents."""
+    if answer.status == NO_CONTENT:
+        return Response(status_code=NO_CONTENT)
     if answer.status < 400:  # noqa: PLR2004 - where HTTP's errors begin
         return reply(answer.body, answer.status)
     more = dict(answer.body)

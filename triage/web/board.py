@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from triage.core.vocabulary import IncidentState, OrderState
+from triage.interfaces import Queries
 from triage.web import present, present_pile
 from triage.web.parts import WebParts
 
@@ -21,8 +22,9 @@ _ORDERS = tuple(state.value for state in OrderState if state not in {OrderState.
 class Board:
     """The open incidents, the open work orders, the newest complaints, and the fleet in figures."""
 
-    def __init__(self, parts: WebParts) -> None:
+    def __init__(self, parts: WebParts, queries: Queries) -> None:
         self._parts = parts
+        self._queries = queries
         self._gathering = asyncio.Lock()
         self._kept: dict[bool, tuple[float, dict[str, Any]]] = {}
 
@@ -55,7 +57,7 @@ class Board:
     async def _gather(self, *, words: bool) -> dict[str, Any]:
         incidents, more_incidents = await self._open("incident", _INCIDENTS)
         orders, more_orders = await self._open("order", _ORDERS)
-        complaints = await self._parts.queries.page("complaint", {}, None, RECENT)
+        complaints = await self._queries.page("complaint", {}, None, RECENT)
         return {
             "fleet": await self.fleet(),
             "incidents": [present.incident(each) for each in incidents],
@@ -69,7 +71,7 @@ class Board:
         found: list[dict[str, Any]] = []
         more = False
         for state in states:
-            page = await self._parts.queries.page(kind, {"state": state}, None, MOST)
+            page = await self._queries.page(kind, {"state": state}, None, MOST)
             found += page.items
             more = more or page.next is not None
         found.sort(key=lambda each: str(each.get("opened_at")), reverse=True)

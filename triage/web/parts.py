@@ -28,6 +28,7 @@ class WebParts:
         bulletin: where the application publishes changes for open pages.
         release: the product's version, shown on pages.
         submit_timeout_s: longest wait for a committed answer.
+        read_timeout_s: longest wait for the database when reading.
     """
 
     inlet: Inlet
@@ -40,3 +41,4 @@ class WebParts:
     bulletin: Bulletin = field(default_factory=Bulletin)
     release: str = ""
     submit_timeout_s: float = 30.0
+    read_timeout_s: float = 10.0

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from msgspec import Struct
 from starlette.exceptions import HTTPException
 
+from triage.errors import StoreError
 from triage.web.allowed import allowed_here
 
 MEDIA_TYPE = "application/problem+json"
@@ -106,6 +107,10 @@ def _fault(request: Request, error: Mapping[str, Any]) -> FieldFault:
     return FieldFault(field=".".join(place[1:]) or place[0], problem=str(error["msg"]), allowed=allowed)
 
 
+async def _on_store(_: Request, __: Exception) -> Response:
+    return problem(503, "the database cannot be read now", {"Retry-After": "5"})
+
+
 async def _on_crash(_: Request, __: Exception) -> Response:
     return problem(500, "the daemon failed at this request; its log has the reason")
 
@@ -115,4 +120,5 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(Problem, _on_problem)
     api.add_exception_handler(HTTPException, _on_http)
     api.add_exception_handler(RequestValidationError, _on_invalid)
+    api.add_exception_handler(StoreError, _on_store)
     api.add_exception_handler(Exception, _on_crash)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Security
 from uvicorn.server import ServerState
 
 from triage.web import console, problems
@@ -16,9 +16,11 @@ from triage.web.api import complaints, events, fleet, health, incidents, orders,
 from triage.web.asking import Front
 from triage.web.auth import Doorkeeper
 from triage.web.board import Board
+from triage.web.documented import BEARER, ERRORS
 from triage.web.guard import GuardedProtocol
 from triage.web.headers import LocalNames, SafeHeaders
 from triage.web.parts import WebParts
+from triage.web.reading import PatientQueries
 
 MOST_CONNECTIONS = 512
 KEEP_ALIVE_S = 10
@@ -41,12 +43,13 @@ def create_api(parts: WebParts) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    api.state.front = Front(parts)
-    api.state.board = Board(parts)
+    queries = PatientQueries(parts.queries, parts.read_timeout_s)
+    api.state.front = Front(parts, queries)
+    api.state.board = Board(parts, queries)
     api.state.doorkeeper = Doorkeeper(parts.tokens, parts.clock)
     problems.install(api)
     for call in _CALLS:
-        api.include_router(call.router, prefix="/api/v1")
+        api.include_router(call.router, prefix="/api/v1", responses=ERRORS, dependencies=[Security(BEARER)])
     api.include_router(health.router)
     console.install(api)
     if not parts.tokens:

@@ -218,6 +218,12 @@ async def test_openapi_lists_every_call(stand: Stand) -> None:
         named = named.replace("P-1", "{id}").replace("S-1", "{id}")
         assert method.lower() in paths[f"{API}{named}"]
     assert "get" in paths[f"{API}/events"]
+    create = paths[f"{API}/complaints"]["post"]
+    assert [each["name"] for each in create["parameters"]] == ["Idempotency-Key"]
+    assert create["security"]
+    assert {"201", "4XX", "503"} <= set(create["responses"])
+    filters = {each["name"] for each in paths[f"{API}/incidents"]["get"]["parameters"]}
+    assert {"state", "pile", "limit", "cursor"} <= filters
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from triage.web.api.callers import Agent, Viewer
 from triage.web.asking import Front, FrontDoor, checked_id
 from triage.web.auth import Caller, Role
 from triage.web.bodies import CallbackBody, ComplaintBody, ReasonBody, ReporterBody
+from triage.web.documented import KEYED, listed
 from triage.web.listing import as_list, fetch_page, wanted
 from triage.web.problems import FieldFault, Problem, no_such, reply
 from triage.web.strict import StrictRoute
@@ -23,7 +24,9 @@ router = APIRouter(prefix="/complaints", tags=["complaints"], route_class=Strict
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
-@router.post("", status_code=201, summary="Record a complaint; the answer is committed when it is sent")
+@router.post(
+    "", status_code=201, summary="Record a complaint; the answer is committed when it is sent", openapi_extra=KEYED
+)
 async def create(request: Request, body: ComplaintBody, caller: Agent, front: FrontDoor) -> Response:
     """Record a complaint. The same Idempotency-Key again gives the same answer and no second complaint."""
     stamp = front.stamp(request, caller, "complaints", body)
@@ -47,10 +50,10 @@ async def create(request: Request, body: ComplaintBody, caller: Agent, front: Fr
     return await front.ask(question)
 
 
-@router.get("", summary="Complaints, newest first")
+@router.get("", openapi_extra=listed("complaint"), summary="Complaints, newest first")
 async def index(request: Request, caller: Viewer, front: FrontDoor) -> Response:
     """A page of complaints. Contacts are masked; what was written is shown to agents and above."""
-    page = await fetch_page(front.parts.queries, "complaint", wanted(request, "complaint"))
+    page = await fetch_page(front.queries, "complaint", wanted(request, "complaint"))
     words = caller.at_least(Role.AGENT)
     return reply(as_list([present.complaint(each, words=words) for each in page.items], page.next))
 
@@ -58,13 +61,13 @@ async def index(request: Request, caller: Viewer, front: FrontDoor) -> Response:
 @router.get("/{number}", summary="One complaint with its timeline")
 async def show(number: str, caller: Viewer, front: FrontDoor) -> Response:
     """One complaint."""
-    queries = front.parts.queries
+    queries = front.queries
     stored = await _stored(front, number)
     trusted = caller.at_least(Role.AGENT)
     return reply(present.complaint(stored, await queries.timeline(number), words=trusted, contact=trusted))
 
 
-@router.post("/{number}/callback", summary="Record what the reporter said when called back")
+@router.post("/{number}/callback", summary="Record what the reporter said when called back", openapi_extra=KEYED)
 async def callback(number: str, request: Request, body: CallbackBody, caller: Agent, front: FrontDoor) -> Response:
     """Record a callback; "not fixed" opens the matter again."""
     stamp = front.stamp(request, caller, f"complaints.callback/{checked_id('complaint', number)}", body)
@@ -74,19 +77,19 @@ async def callback(number: str, request: Request, body: CallbackBody, caller: Ag
     )
 
 
-@router.post("/{number}/return", summary="Return a complaint that is not ours, with the reason")
+@router.post("/{number}/return", summary="Return a complaint that is not ours, with the reason", openapi_extra=KEYED)
 async def give_back(number: str, request: Request, body: ReasonBody, caller: Agent, front: FrontDoor) -> Response:
     """Return a complaint."""
     return await _act("return", number, request, body, caller, front)
 
 
-@router.post("/{number}/close", summary="Close a complaint, with the reason")
+@router.post("/{number}/close", summary="Close a complaint, with the reason", openapi_extra=KEYED)
 async def close(number: str, request: Request, body: ReasonBody, caller: Agent, front: FrontDoor) -> Response:
     """Close a complaint."""
     return await _act("close", number, request, body, caller, front)
 
 
-@router.post("/{number}/escalate", summary="Escalate a complaint, with the reason")
+@router.post("/{number}/escalate", summary="Escalate a complaint, with the reason", openapi_extra=KEYED)
 async def escalate(number: str, request: Request, body: ReasonBody, caller: Agent, front: FrontDoor) -> Response:
     """Escalate a complaint."""
     return await _act("escalate", number, request, body, caller, front)
@@ -98,7 +101,7 @@ async def _act(act: str, number: str, request: Request, body: ReasonBody, caller
 
 
 async def _stored(front: Front, number: str) -> dict[str, Any]:
-    stored = await front.parts.queries.fetch("complaint", checked_id("complaint", number))
+    stored = await front.queries.fetch("complaint", checked_id("complaint", number))
     if stored is None:
         raise no_such("complaint", number)
     return stored

@@ -11,6 +11,7 @@ from triage.web.asking import FrontDoor
 from triage.web.auth import Role
 from triage.web.board import Board
 from triage.web.bodies import KillSwitchBody
+from triage.web.documented import KEYED, listed
 from triage.web.listing import as_list, fetch_page, wanted
 from triage.web.problems import reply
 from triage.web.strict import StrictRoute
@@ -42,10 +43,10 @@ async def outages(_: Viewer) -> Response:
     return reply(as_list([], None))
 
 
-@router.get("/quarantine", summary="Payloads nobody could understand, newest first")
+@router.get("/quarantine", openapi_extra=listed("quarantine"), summary="Payloads nobody could understand, newest first")
 async def quarantine(request: Request, _: Viewer, front: FrontDoor) -> Response:
     """A page of samples."""
-    page = await fetch_page(front.parts.queries, "quarantine", wanted(request, "quarantine"))
+    page = await fetch_page(front.queries, "quarantine", wanted(request, "quarantine"))
     return reply(as_list(page.items, page.next))
 
 
@@ -56,7 +57,7 @@ async def kill_switch(_: Viewer, front: FrontDoor) -> Response:
     return reply({"on": reason is not None, "reason": reason})
 
 
-@router.put("/kill-switch", summary="Stop every changing command, or allow them again")
+@router.put("/kill-switch", summary="Stop every changing command, or allow them again", openapi_extra=KEYED)
 async def throw(request: Request, body: KillSwitchBody, caller: Operator, front: FrontDoor) -> Response:
     """Throw the switch."""
     stamp = front.stamp(request, caller, "kill-switch", body)

@@ -15,6 +15,7 @@ from triage.web import present_pile
 from triage.web.api.callers import Operator, Viewer
 from triage.web.asking import FrontDoor, checked_id
 from triage.web.bodies import CommandBody
+from triage.web.documented import KEYED, listed
 from triage.web.listing import Wanted, as_list, wanted
 from triage.web.problems import FieldFault, Problem, no_such, reply
 from triage.web.strict import StrictRoute
@@ -22,7 +23,11 @@ from triage.web.strict import StrictRoute
 router = APIRouter(prefix="/piles", tags=["piles"], route_class=StrictRoute)
 
 
-@router.get("", summary="Piles in order of id; registered=false lists those that speak but are not in the fleet")
+@router.get(
+    "",
+    openapi_extra=listed("pile"),
+    summary="Piles in order of id; registered=false lists those that speak but are not in the fleet",
+)
 async def index(request: Request, _: Viewer, front: FrontDoor) -> Response:
     """A page of piles with the newest knowledge of each."""
     page = wanted(request, "pile")
@@ -42,7 +47,7 @@ async def show(id: str, _: Viewer, front: FrontDoor) -> Response:
     return reply(present_pile.full(pile))
 
 
-@router.post("/{id}/commands", summary="Ask for an action on a pile; the same gates are asked")
+@router.post("/{id}/commands", summary="Ask for an action on a pile; the same gates are asked", openapi_extra=KEYED)
 async def command(id: str, request: Request, body: CommandBody, caller: Operator, front: FrontDoor) -> Response:
     """Ask for an action."""
     stamp = front.stamp(request, caller, f"piles.commands/{checked_id('pile', id)}", body)

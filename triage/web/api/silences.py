@@ -11,6 +11,7 @@ from triage.web import present
 from triage.web.api.callers import Operator, Viewer
 from triage.web.asking import FrontDoor, checked_id
 from triage.web.bodies import SilenceBody
+from triage.web.documented import KEYED, listed
 from triage.web.listing import as_list, fetch_page, wanted
 from triage.web.problems import FieldFault, Problem, reply
 from triage.web.strict import StrictRoute
@@ -20,15 +21,15 @@ router = APIRouter(prefix="/silences", tags=["silences"], route_class=StrictRout
 LONGEST = timedelta(days=366)
 
 
-@router.get("", summary="Silences, newest first")
+@router.get("", openapi_extra=listed("silence"), summary="Silences, newest first")
 async def index(request: Request, _: Viewer, front: FrontDoor) -> Response:
     """A page of silences; ``active`` tells whether one holds now."""
-    page = await fetch_page(front.parts.queries, "silence", wanted(request, "silence"))
+    page = await fetch_page(front.queries, "silence", wanted(request, "silence"))
     now = front.now()
     return reply(as_list([present.silence(each, now) for each in page.items], page.next))
 
 
-@router.post("", status_code=201, summary="Silence exactly one pile, site or region for a time")
+@router.post("", status_code=201, summary="Silence exactly one pile, site or region for a time", openapi_extra=KEYED)
 async def create(request: Request, body: SilenceBody, caller: Operator, front: FrontDoor) -> Response:
     """Set a silence."""
     stamp = front.stamp(request, caller, "silences", body)
@@ -55,7 +56,7 @@ async def create(request: Request, body: SilenceBody, caller: Operator, front: F
     return await front.ask(question)
 
 
-@router.delete("/{id}", summary="Lift a silence")
+@router.delete("/{id}", summary="Lift a silence", openapi_extra=KEYED)
 async def lift(id: str, request: Request, caller: Operator, front: FrontDoor) -> Response:
     """End a silence now."""
     stamp = front.stamp(request, caller, f"silences.lift/{checked_id('silence', id)}", None)

@@ -330,8 +330,9 @@ function settle() { // a steady stream of changes must not put the reading off f
 async function readAll() {
   if (locked()) { askToken(false); return; }
   try {
-    const [ready, board] = await Promise.all([read("/readyz", (status) => status < 400 || status === 503), read("/api/v1/board")]);
-    Object.assign(view, { ready, board, stale: false, skew: Date.parse(board.fleet.as_of) - Date.now() });
+    view.ready = await read("/readyz", (status) => status < 400 || status === 503);
+    const board = await read("/api/v1/board");
+    Object.assign(view, { board, stale: false, skew: Date.parse(board.fleet.as_of) - Date.now() });
     $("token").hidden = true;
     await Promise.all([...view.open].map(readDetail));
   } catch (error) {
