@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 import psycopg
 from sqlalchemy import URL, Connection, event, make_url
@@ -14,6 +13,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from triage.errors import StoreError, StoreRefusedError, TriageError
+
+T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 5
 """How long SQLite waits for another process's transaction."""
@@ -35,45 +36,56 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self._engine: AsyncEngine | None = None
         self._turn = asyncio.Lock()
+        self._under_way: set[asyncio.Task[Any]] = set()
 
-    @asynccontextmanager
-    async def reading(self, *, snapshot: bool = False) -> AsyncIterator[AsyncConnection]:
-        """A connection for reading; with ``snapshot`` all its statements see one moment of the database.
+    async def read(self, work: Callable[[AsyncConnection], Awaitable[T]], *, snapshot: bool = False) -> T:
+        """Do ``work`` on a connection for reading; with ``snapshot`` all its statements see one moment of the database.
 
         Raises:
             StoreError: the database cannot be reached now.
             StoreRefusedError: it is not one we can read.
         """
-        options = {"isolation_level": "REPEATABLE READ"} if snapshot and not self.sqlite else {}
-        with faults(self._name):
-            async with self._connected().execution_options(**options).connect() as connection:
-                yield connection
+        return await self._unbroken(self._reading(work, snapshot=snapshot))
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """The one write transaction at a time; committed at the end, and undone, connection and all, by any error.
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do ``work`` in the one write transaction at a time: kept at its end, undone by any error.
+
+        A caller that is cancelled does not stop it; whether it was kept is then unknown to the caller.
 
         Raises:
             StoreError: nothing was kept, or it is not known whether it was (the connection was lost at the commit).
             StoreRefusedError: the database does not take these rows as it is.
         """
+        return await self._unbroken(self._writing(work))
+
+    async def _unbroken(self, work: Coroutine[Any, Any, T]) -> T:
+        # A statement broken off half-way leaves SQLite's driver with a closed connection that still holds its lock.
+        task = asyncio.ensure_future(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # a caller that was cancelled does not ask for it any more
+
+    async def _reading(self, work: Callable[[AsyncConnection], Awaitable[T]], *, snapshot: bool) -> T:
+        options = {"isolation_level": "REPEATABLE READ"} if snapshot and not self.sqlite else {}
+        with faults(self._name):
+            async with self._connected().execution_options(**options).connect() as connection:
+                return await work(connection)
+
+    async def _writing(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         engine = self._connected().execution_options(writing=True)
         async with self._turn:
             with faults(self._name):
                 async with asyncio.timeout(TRANSACTION_TIMEOUT_S), engine.connect() as connection:
-                    try:
-                        await connection.begin()
-                        yield connection
-                        await connection.commit()
-                    except TriageError:
-                        raise
-                    except BaseException:
-                        # Whatever state it is in, the next try begins on a fresh connection.
-                        await connection.invalidate()
-                        raise
+                    return await _transaction(connection, work)
 
     async def close(self) -> None:
-        """Close every connection; the next use opens new ones."""
+        """Wait for what is under way, then close every connection; the next use opens new ones."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         engine, self._engine = self._engine, None
         if engine is not None:
             await engine.dispose()
@@ -86,6 +98,20 @@ class Database:
         if self._engine is None:
             self._engine = _sqlite_engine(self.url) if self.sqlite else _postgres_engine(self.url)
         return self._engine
+
+
+async def _transaction(connection: AsyncConnection, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    try:
+        await connection.begin()
+        done = await work(connection)
+        await connection.commit()
+    except TriageError:
+        raise
+    except BaseException:
+        # Whatever state it is in, the next try begins on a fresh connection.
+        await connection.invalidate()
+        raise
+    return done
 
 
 def _driver_url(url: str) -> URL:

@@ -18,10 +18,12 @@ LOAD_BATCH = 5_000
 ANSWER_BATCH = 500
 
 
-def live(kind: Kind, cutoff_us: int, after: str) -> Select[Any]:
+def live(kind: Kind, cutoff_us: int, after: str | None) -> Select[Any]:
     """The next batch of documents the engine has to know, by id."""
     table = ENTITIES[kind.name]
-    statement = select(table.c.id, table.c.doc).where(table.c.id > after)
+    statement = select(table.c.id, table.c.doc)
+    if after is not None:
+        statement = statement.where(table.c.id > after)
     if kind is not PILE:
         statement = statement.where(table.c.live_us > cutoff_us)
     return statement.order_by(table.c.id).limit(LOAD_BATCH)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from triage.core.complaint import Complaint
 from triage.core.effects import Changes, JournalEntry, KeptAnswer, OutboxItem
@@ -144,6 +144,15 @@ class Prepared(Struct, frozen=True):
     answers: list[Row]
     journal: list[JournalEntry]
 
+    def without(self, full: Landed, landed: Landed) -> Prepared:
+        """The same rows, prepared from ``full``, less what of the appended ones has ``landed`` already."""
+        return structs.replace(
+            self,
+            moments=self.moments[_landed(full.moments, landed.moments) :],
+            quarantine=self.quarantine[_landed(full.quarantine, landed.quarantine) :],
+            journal=self.journal[_landed(full.journal, landed.journal) :],
+        )
+
 
 class Landed(Struct, frozen=True):
     """The appended lists of a batch that may have been committed already: what must not be appended twice."""
@@ -157,26 +166,24 @@ class Landed(Struct, frozen=True):
         """The lists of ``changes`` as they are now (the caller may extend them before it tries again)."""
         return cls(tuple(changes.moments), tuple(changes.journal), tuple(changes.quarantine))
 
-    def rest(self, name: str, items: list[Any]) -> list[Any]:
-        """What of ``items`` did not land: the part after the landed ones, or everything if they are others."""
-        landed = list(getattr(self, name))
-        return items[len(landed) :] if items[: len(landed)] == landed else items
+
+def _landed(items: tuple[Any, ...], landed: tuple[Any, ...]) -> int:
+    return len(landed) if items[: len(landed)] == landed else 0
 
 
-def prepare(changes: Changes, landed: Landed | None = None) -> Prepared:
+def prepare(changes: Changes) -> Prepared:
     """Encode ``changes``; this is where a value that cannot be kept is found, before anything is written.
 
     Raises:
         TypeError: a value has no place in JSON.
     """
-    landed = landed or Landed((), (), ())
     return Prepared(
         entities={kind.name: [kind.row(entity) for entity in getattr(changes, kind.batch).values()] for kind in KINDS},
         settings=[{"key": escape(key), "value": escape(value)} for key, value in changes.settings.items()],
-        moments=[moment_row(item) for item in landed.rest("moments", changes.moments)],
-        quarantine=[quarantine_row(item) for item in landed.rest("quarantine", changes.quarantine)],
+        moments=[moment_row(item) for item in changes.moments],
+        quarantine=[quarantine_row(item) for item in changes.quarantine],
         answers=[answer_row(kept) for kept in changes.answers],
-        journal=landed.rest("journal", changes.journal),
+        journal=list(changes.journal),
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+
+from sqlalchemy import Delete, Select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from triage.core.effects import Changes, JournalEntry, KeptAnswer, Snapshot
 from triage.core.events import Moment
@@ -15,8 +18,9 @@ from triage.storage import history, pages, queries, schema, writes
 from triage.storage.chain import Head
 from triage.storage.database import Database
 from triage.storage.documents import decode, micros
+from triage.storage.lease import Lease
 from triage.storage.memory import RECENT
-from triage.storage.rows import KINDS, SILENCE, Landed, entry_of, moment_of, prepare
+from triage.storage.rows import KINDS, SILENCE, Kind, Landed, Row, entry_of, moment_of, prepare
 from triage.storage.thaw import Thaw
 
 WALK_BATCH = 1_000
@@ -47,8 +51,7 @@ class SqlStore:
             StoreError: the database cannot be reached now.
             StoreRefusedError: its schema is newer, or outdated on PostgreSQL.
         """
-        async with self._database.reading() as connection:
-            outdated = await connection.run_sync(schema.outdated)
+        outdated = await self._database.read(lambda connection: connection.run_sync(schema.outdated))
         if not outdated:
             return
         if not self._database.sqlite:
@@ -66,28 +69,23 @@ class SqlStore:
         Raises:
             StoreRefusedError: its schema is newer than this version of the product.
         """
-        async with self._database.writing() as connection:
-            if await connection.run_sync(schema.outdated):
-                await connection.run_sync(schema.upgrade)
+        await self._database.write(lambda connection: connection.run_sync(schema.upgrade))
 
     async def load(self, now: datetime) -> Snapshot:
         """See :class:`~triage.interfaces.Ledger`."""
         thaw = Thaw.begin()
-        async with self._database.reading(snapshot=True) as connection:
+        open_us, recent_us = micros(now), micros(now - self._recent)
+
+        async def work(connection: AsyncConnection) -> list[tuple[str, str]]:
             for kind in KINDS:
-                cutoff_us = micros(now if kind is SILENCE else now - self._recent)
-                after, full = "", True
-                while full:
-                    rows = (await connection.execute(queries.live(kind, cutoff_us, after))).all()
-                    thaw.add(kind, [(row[0], row[1]) for row in rows])
-                    full = len(rows) == queries.LOAD_BATCH
-                    after = rows[-1][0] if rows else after
-            settings = [(row[0], row[1]) for row in await connection.execute(queries.settings())]
+                await _load_kind(connection, thaw, kind, open_us if kind is SILENCE else recent_us)
+            return [(key, value) for key, value in await connection.execute(queries.settings())]
+
+        found = await self._database.read(work, snapshot=True)
         if thaw.asides:
-            async with self._database.writing() as connection:
-                await writes.set_aside(connection, thaw.asides, micros(now))
+            await self._database.write(lambda connection: writes.set_aside(connection, thaw.asides, open_us))
         self.undecodable = thaw.counts
-        return thaw.settle(settings)
+        return thaw.settle(found)
 
     async def commit(self, changes: Changes) -> None:
         """See :class:`~triage.interfaces.Ledger`.
@@ -101,46 +99,41 @@ class SqlStore:
         """
         if not changes:
             return
-        prepared = prepare(changes)
+        prepared, full = prepare(changes), Landed.of(changes)
         self._batches += 1
         token = f"{self._nonce}-{self._batches}"
-        async with self._database.writing() as connection:
+
+        async def work(connection: AsyncConnection) -> None:
             ledger = await writes.read_ledger(connection)
             ledger.lease.admit(self._epoch)
             landed = self._doubts.get(ledger.batch)
-            if landed is not None:
-                prepared = prepare(changes, landed)
+            rest = prepared if landed is None else prepared.without(full, landed)
             # Of all the batches in doubt only the ledger's last can have landed.
-            self._doubts = {token: Landed.of(changes)} | ({} if landed is None else {ledger.batch: landed})
-            await writes.write_batch(connection, prepared, token, ledger.head)
+            self._doubts = {token: full} | ({} if landed is None else {ledger.batch: landed})
+            await writes.write_batch(connection, rest, token, ledger.head)
+
+        await self._database.write(work)
         self._doubts.clear()
 
     async def answers(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], KeptAnswer]:
         """See :class:`~triage.interfaces.Lookups`."""
-        found: dict[tuple[str, str], KeptAnswer] = {}
-        if not keys:
-            return found
-        async with self._database.reading() as connection:
-            for start in range(0, len(keys), queries.ANSWER_BATCH):
-                chosen = queries.answers(keys[start : start + queries.ANSWER_BATCH])
-                for row in await connection.execute(chosen):
-                    kept = decode(row[0], KeptAnswer)
-                    found[kept.scope, kept.key] = kept
-        return found
+        kept: list[KeptAnswer] = []
+        for start in range(0, len(keys), queries.ANSWER_BATCH):
+            rows = await self._rows(queries.answers(keys[start : start + queries.ANSWER_BATCH]))
+            kept += [decode(row["doc"], KeptAnswer) for row in rows]
+        return {(answer.scope, answer.key): answer for answer in kept}
 
     async def moments(self, pile: str, since: datetime, until: datetime) -> Sequence[Moment]:
         """See :class:`~triage.interfaces.Lookups`."""
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(history.standing(pile, micros(since)))).mappings().all()
-            standing = list({row["connector"]: row for row in rows}.values())
-            changes = await connection.execute(history.window(pile, micros(since), micros(until)))
-            return [moment_of(row) for row in history.bounded(standing, changes.mappings().all())]
+        rows = await self._rows(history.standing(pile, micros(since)))
+        standing = list({row["connector"]: row for row in rows}.values())
+        changes = await self._rows(history.window(pile, micros(since), micros(until)))
+        return [moment_of(row) for row in history.bounded(standing, changes)]
 
     async def fetch(self, kind: str, id: str) -> dict[str, Any] | None:
         """See :class:`~triage.interfaces.Queries`."""
-        async with self._database.reading() as connection:
-            doc = (await connection.execute(queries.one(kind, id))).scalar_one_or_none()
-        return None if doc is None else pages.document(kind, pages.Listed(0, id, doc))
+        rows = await self._rows(queries.one(kind, id))
+        return pages.document(kind, pages.Listed(0, id, rows[0]["doc"])) if rows else None
 
     async def page(self, kind: str, filters: Mapping[str, str], cursor: str | None, limit: int) -> Page:
         """See :class:`~triage.interfaces.Queries`.
@@ -150,22 +143,19 @@ class SqlStore:
             ValueError: the cursor is none of this list's.
         """
         want = pages.wanted(kind, filters, cursor, limit)
-        async with self._database.reading() as connection:
-            rows = [pages.Listed(*row) for row in await connection.execute(queries.page(want))]
-        return pages.page(kind, rows, want.limit)
+        rows = await self._rows(queries.page(want))
+        return pages.page(kind, [pages.Listed(row["at_us"], row["id"], row["doc"]) for row in rows], want.limit)
 
     async def timeline(self, subject: str, limit: int = 500) -> Sequence[JournalEntry]:
         """See :class:`~triage.interfaces.Queries`; beyond ``limit`` the newest lines are shown."""
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(queries.timeline(subject, limit))).mappings().all()
+        rows = await self._rows(queries.timeline(subject, limit))
         return [entry_of(row) for row in reversed(rows)]
 
     async def walk(self) -> AsyncIterator[tuple[int, JournalEntry, str, str]]:
         """See :class:`~triage.interfaces.Journal`."""
         seq, full = 0, True
         while full:
-            async with self._database.reading() as connection:
-                rows = (await connection.execute(queries.records(seq, WALK_BATCH))).mappings().all()
+            rows = await self._rows(queries.records(seq, WALK_BATCH))
             full = len(rows) == WALK_BATCH
             for row in rows:
                 seq = row["seq"]
@@ -173,8 +163,7 @@ class SqlStore:
 
     async def head(self) -> Head:
         """The journal's newest record, as noted apart from it."""
-        async with self._database.reading() as connection:
-            return (await writes.read_ledger(connection)).head
+        return (await self._database.read(writes.read_ledger)).head
 
     async def acquire_lease(self, owner: str, now: datetime, ttl_s: float) -> int:
         """Become the one writer for ``ttl_s`` seconds; the epoch every commit of this store carries from now on.
@@ -182,9 +171,7 @@ class SqlStore:
         Raises:
             StoreRefusedError: another owner holds the lease.
         """
-        async with self._database.writing() as connection:
-            lease = (await writes.read_ledger(connection)).lease.taken(owner, now, ttl_s)
-            await writes.write_lease(connection, lease)
+        lease = await self._change_lease(lambda lease: lease.taken(owner, now, ttl_s))
         self._epoch = lease.epoch
         return lease.epoch
 
@@ -194,19 +181,21 @@ class SqlStore:
         Raises:
             StoreRefusedError: the lease was lost.
         """
-        async with self._database.writing() as connection:
-            lease = (await writes.read_ledger(connection)).lease.renewed(self._epoch, now)
-            await writes.write_lease(connection, lease)
+        await self._change_lease(lambda lease: lease.renewed(self._epoch, now))
 
     async def release_lease(self) -> None:
         """Let the next daemon start at once; harmless if the lease was lost."""
         epoch, self._epoch = self._epoch, None
-        if epoch is None:
-            return
-        async with self._database.writing() as connection:
-            lease = (await writes.read_ledger(connection)).lease
-            if lease.epoch == epoch:
-                await writes.write_lease(connection, lease.released())
+        if epoch is not None:
+            await self._change_lease(lambda lease: lease.released() if lease.epoch == epoch else lease)
+
+    async def _change_lease(self, change: Callable[[Lease], Lease]) -> Lease:
+        async def work(connection: AsyncConnection) -> Lease:
+            lease = change((await writes.read_ledger(connection)).lease)
+            await writes.write_lease(connection, lease)
+            return lease
+
+        return await self._database.write(work)
 
     async def prune(self, now: datetime, keep: timedelta) -> history.Pruned:
         """Drop history older than ``keep``, answers older than 30 days, and payloads beyond the newest 10,000.
@@ -222,21 +211,40 @@ class SqlStore:
     async def _prune_moments(self, cutoff_us: int) -> int:
         dropped, after, full = 0, (-1, -1), True
         while full:
-            async with self._database.reading() as connection:
-                rows = (await connection.execute(history.outdated(cutoff_us, after))).all()
+            rows = await self._rows(history.outdated(cutoff_us, after))
             if rows:
-                async with self._database.writing() as connection:
-                    await connection.execute(history.drop_moments([row[1] for row in rows]))
-                after = (rows[-1][0], rows[-1][1])
+                await self._run(history.drop_moments([row["seq"] for row in rows]))
+                after = (rows[-1]["at_us"], rows[-1]["seq"])
             dropped += len(rows)
             full = len(rows) == history.CHUNK
         return dropped
 
-    async def _drop(self, statement: Any) -> int:
+    async def _rows(self, statement: Select[Any]) -> list[Row]:
+        async def work(connection: AsyncConnection) -> list[Row]:
+            return [row._asdict() for row in await connection.execute(statement)]
+
+        return await self._database.read(work)
+
+    async def _run(self, statement: Delete) -> int:
+        async def work(connection: AsyncConnection) -> int:
+            return (await connection.execute(statement)).rowcount
+
+        return await self._database.write(work)
+
+    async def _drop(self, statement: Delete) -> int:
         dropped, full = 0, True
         while full:
-            async with self._database.writing() as connection:
-                count = (await connection.execute(statement)).rowcount
+            count = await self._run(statement)
             dropped += count
             full = count == history.CHUNK
         return dropped
+
+
+async def _load_kind(connection: AsyncConnection, thaw: Thaw, kind: Kind, cutoff_us: int) -> None:
+    after: str | None = None
+    full = True
+    while full:
+        rows = [(id, doc) for id, doc in await connection.execute(queries.live(kind, cutoff_us, after))]
+        thaw.add(kind, rows)
+        full = len(rows) == queries.LOAD_BATCH
+        after = rows[-1][0] if rows else None

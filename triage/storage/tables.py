@@ -57,7 +57,7 @@ MOMENT = Table(
     Column("seq", SERIAL, primary_key=True),
     Column("pile", KEY, nullable=False),
     Column("at_us", BigInteger, nullable=False),
-    Column("connector", Integer, nullable=False),
+    Column("connector", BigInteger, nullable=False),  # a device may claim any number
     Column("link", Text),
     Column("status", Text),
     Column("faults", Text),

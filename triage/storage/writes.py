@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Table, select, update
+from sqlalchemy import Insert, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +29,13 @@ from triage.storage.tables import (
 )
 from triage.storage.thaw import Aside
 
+_LEDGER_LOCKED = select(LEDGER).where(LEDGER.c.id == 1).with_for_update()
+_BATCH_NOTED = (
+    update(LEDGER)
+    .where(LEDGER.c.id == 1)
+    .values(batch=bindparam("batch"), head_seq=bindparam("head_seq"), head_hash=bindparam("head_hash"))
+)
+
 
 class LedgerRow(Struct, frozen=True):
     """The ledger's one row: who may write, the last batch, the journal's head."""
@@ -43,7 +51,7 @@ async def read_ledger(connection: AsyncConnection) -> LedgerRow:
     Raises:
         StoreRefusedError: it is missing.
     """
-    row = (await connection.execute(select(LEDGER).where(LEDGER.c.id == 1).with_for_update())).one_or_none()
+    row = (await connection.execute(_LEDGER_LOCKED)).one_or_none()
     if row is None:
         raise StoreRefusedError("the ledger's row is missing: the database is incomplete; restore it from a backup")
     lease = Lease(owner=row.owner, epoch=row.epoch, renewed_us=row.renewed_us, ttl_us=row.ttl_us)
@@ -66,7 +74,7 @@ async def write_batch(connection: AsyncConnection, prepared: Prepared, token: st
     await _append(connection, QUARANTINE, prepared.quarantine)
     head = await _extend(connection, prepared.journal, head)
     values = {"batch": token, "head_seq": head.seq, "head_hash": head.hash}
-    await connection.execute(update(LEDGER).where(LEDGER.c.id == 1).values(values))
+    await connection.execute(_BATCH_NOTED, values)
     return head
 
 
@@ -98,25 +106,35 @@ async def _extend(connection: AsyncConnection, entries: Sequence[JournalEntry], 
     return head
 
 
-def _insert(connection: AsyncConnection, table: Table) -> Any:
-    # Both dialects have the same methods, but no common type.
-    return (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(table)
-
-
 async def _append(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
     if rows:
-        await connection.execute(table.insert(), rows)
+        await connection.execute(_plain_insert(table), rows)
 
 
 async def _keep_first(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
     if rows:
-        await connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+        await connection.execute(_insert(connection.dialect.name, table).on_conflict_do_nothing(), rows)
 
 
 async def _upsert(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
-    if not rows:
-        return
-    statement = _insert(connection, table)
+    if rows:
+        await connection.execute(_replacing_insert(connection.dialect.name, table), rows)
+
+
+# Building a statement costs more than running it, and there are only as many as there are tables.
+@cache
+def _plain_insert(table: Table) -> Insert:
+    return table.insert()
+
+
+@cache
+def _replacing_insert(dialect: str, table: Table) -> Any:
+    statement = _insert(dialect, table)
     keys = [column.name for column in table.primary_key]
-    fresh = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    await connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=fresh), rows)
+    fresh = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=fresh)
+
+
+def _insert(dialect: str, table: Table) -> Any:
+    # Both dialects have the same methods, but no common type.
+    return (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)

@@ -56,8 +56,7 @@ def _records() -> None:
         "moment",
         sa.Column("seq", SERIAL, primary_key=True),
         *_required(KEY, "pile"),
-        *_required(sa.BigInteger(), "at_us"),
-        *_required(sa.Integer(), "connector"),
+        *_required(sa.BigInteger(), "at_us", "connector"),
         *[sa.Column(name, sa.Text()) for name in ("link", "status", "faults", "session")],
         *_required(sa.Text(), "cause"),
     )
