@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,6 +40,8 @@ from triage.core.vocabulary import (
     Priority,
     Verdict,
 )
+from triage.errors import StoreError
+from triage.interfaces import Page
 from triage.storage.memory import MemoryStore
 from triage.web.parts import TokenEntry, WebParts
 from triage.web.server import WebServer
@@ -50,6 +52,17 @@ NASTY = '<img src=x onerror="document.title=1"><script>document.title="owned"</s
 MANY_SITES = ("HARBOUR-01", "LIBRARY", "MARKET-HALL", "N-STATION", "PARK-AND-RIDE-EASTERN-RING-ROAD-7", "ZOO")
 
 
+class MoodyStore(MemoryStore):
+    """A store whose lists can be away for a while."""
+
+    sick = False
+
+    async def page(self, kind: str, filters: Mapping[str, str], cursor: str | None, limit: int) -> Page:
+        if self.sick:
+            raise StoreError("disk full")
+        return await super().page(kind, filters, cursor, limit)
+
+
 @pytest.fixture
 async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
     async with chromium(tmp_path / "profile") as opened:
@@ -58,7 +71,7 @@ async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
 
 @asynccontextmanager
 async def served(tokens: tuple[TokenEntry, ...] = (), *, busy: bool = True) -> AsyncIterator[tuple[str, WebParts]]:
-    store, live = MemoryStore(), FixedLive()
+    store, live = MoodyStore(), FixedLive()
     if busy:
         await a_busy_day(store, live)
     parts = parts_of(tokens, WallClock(), store, live=live)
@@ -75,8 +88,8 @@ def live_of(parts: WebParts) -> FixedLive:
     return parts.live
 
 
-def store_of(parts: WebParts) -> MemoryStore:
-    assert isinstance(parts.queries, MemoryStore)
+def store_of(parts: WebParts) -> MoodyStore:
+    assert isinstance(parts.queries, MoodyStore)
     return parts.queries
 
 
@@ -310,3 +323,21 @@ async def test_page_says_when_the_daemon_is_gone(tab: Tab) -> None:
     await tab.until("document.querySelector('#banners').innerText.includes('does not answer')")
     assert "no connection" in await text(tab, "#live")
     assert "P-001" in await text(tab, "#incidents")
+
+
+async def test_page_says_when_the_database_is_away_and_recovers(tab: Tab) -> None:
+    async with served() as (address, parts):
+        await tab.look(1280)
+        await tab.go(address)
+        await tab.until("document.querySelector('#live').classList.contains('good')")
+        store = store_of(parts)
+        store.sick = True
+        live_of(parts).parts["database"] = "down: disk full"
+        parts.bulletin.publish({"kind": "health", "id": "database"})
+        await tab.until("document.querySelector('#banners').innerText.includes('database cannot be read')")
+        assert "Complaints cannot be taken now" in await text(tab, "#banners")
+        assert "P-001" in await text(tab, "#incidents")
+        store.sick = False
+        live_of(parts).parts["database"] = "ok"
+        parts.bulletin.publish({"kind": "health", "id": "database"})
+        await tab.until("!document.querySelector('#banners').innerText.includes('database')")

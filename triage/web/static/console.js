@@ -13,7 +13,7 @@ const WORDS = {
     timeline: "Timeline", next_look: "next look", step: "step", times: "times", no_attempts: "Nothing was tried yet.",
     under_way: "under way", order: "Work order", reason: "Reason", evidence: "Evidence", parts: "Likely parts",
     safety_notes: "Safety", clocks: "Clocks", visits: "Visits", due: "due", met: "met", breached: "breached", team: "team",
-    degraded: "Degraded", unavailable: "Complaints cannot be taken now", unreachable: "The daemon does not answer; what is shown is old.",
+    degraded: "Degraded", unavailable: "Complaints cannot be taken now", unreachable: "The daemon does not answer; what is shown is old.", unreadable: "The database cannot be read now; what is shown is old.",
     more: "Only the newest are shown.", more_sites: "Only the first sites are shown.", unregistered: "not registered",
     accept: "accept by", on_site: "on site by", evidence_of: "evidence", safety: "safety", wakes: "looked at again",
     ago: "{} ago", ahead: "in {}", now: "now", hidden: "(shown to agents)", loading: "loading…", failed_load: "could not be read",
@@ -30,7 +30,7 @@ const WORDS = {
     timeline: "时间线", next_look: "下次检查", step: "步骤", times: "次", no_attempts: "尚未尝试恢复。",
     under_way: "进行中", order: "工单", reason: "原因", evidence: "依据", parts: "可能需要的配件",
     safety_notes: "安全提示", clocks: "时限", visits: "现场记录", due: "截止", met: "已按时", breached: "已超时", team: "班组",
-    degraded: "功能降级", unavailable: "暂时无法受理投诉", unreachable: "服务没有响应,当前显示的是旧数据。",
+    degraded: "功能降级", unavailable: "暂时无法受理投诉", unreachable: "服务没有响应,当前显示的是旧数据。", unreadable: "暂时无法读取数据库,当前显示的是旧数据。",
     more: "仅显示最新的部分。", more_sites: "仅显示前面的场站。", unregistered: "未登记",
     accept: "接单", on_site: "到场", evidence_of: "依据", safety: "安全", wakes: "再次检查",
     ago: "{}前", ahead: "{}后", now: "刚刚", hidden: "(客服可见)", loading: "读取中…", failed_load: "读取失败",
@@ -75,7 +75,7 @@ const TONES = {
 const tone = (value) => Object.keys(TONES).find((name) => TONES[name].split(" ").includes(value)) || "";
 
 const STREAM_RETRY_MS = 3000, POLL_MS = 5000, CALM_POLL_MS = 30000, SETTLE_MS = 700, PATIENCE_MS = 15000;
-const view = { board: null, ready: null, stale: false, skew: 0, open: new Set(), details: new Map(), streaming: false };
+const view = { board: null, ready: null, stale: "", skew: 0, open: new Set(), details: new Map(), streaming: false };
 let language = stored(() => localStorage.getItem("triage.language")) || document.documentElement.lang;
 if (!WORDS[language]) language = "en";
 
@@ -262,13 +262,13 @@ function stack(id, items, card, empty, more) {
 function showBanners() {
   const banners = [];
   const ready = view.ready;
-  if (view.stale) banners.push(h("p", "banner bad", t("unreachable")));
+  if (view.stale) banners.push(h("p", "banner bad", t(view.stale)));
   if (ready && ready.status === "unavailable") banners.push(h("p", "banner bad", t("unavailable")));
   for (const name of (ready && ready.degraded) || []) banners.push(h("p", "banner", `${t("degraded")}: ${name} – ${ready.parts[name]}`));
   $("banners").replaceChildren(...banners);
 }
 function showStatus() {
-  const [words, look] = view.stale ? ["lost", "bad"] : view.streaming ? ["live", "good"] : ["polling", "warn"];
+  const [words, look] = view.stale === "unreachable" ? ["lost", "bad"] : view.streaming ? ["live", "good"] : ["polling", "warn"];
   $("live").className = `pill ${look}`;
   $("live").textContent = view.board || view.stale ? t(words) : "";
   const why = view.board && view.board.fleet.kill_switch;
@@ -330,14 +330,15 @@ function settle() { // a steady stream of changes must not put the reading off f
 async function readAll() {
   if (locked()) { askToken(false); return; }
   try {
+    view.ready = null;
     view.ready = await read("/readyz", (status) => status < 400 || status === 503);
     const board = await read("/api/v1/board");
-    Object.assign(view, { board, stale: false, skew: Date.parse(board.fleet.as_of) - Date.now() });
+    Object.assign(view, { board, stale: "", skew: Date.parse(board.fleet.as_of) - Date.now() });
     $("token").hidden = true;
     await Promise.all([...view.open].map(readDetail));
   } catch (error) {
     if (error instanceof Locked) { stored(() => sessionStorage.removeItem("triage.token")); askToken(true); return; }
-    view.stale = true;
+    view.stale = view.ready ? "unreadable" : "unreachable";
   }
   draw();
 }
