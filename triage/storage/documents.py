@@ -72,7 +72,7 @@ def decode(text: str, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(text, type=kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         raise UndecodableError(str(error)) from None
     except (msgspec.DecodeError, UnicodeError) as error:
         if not text.isascii() or "\\u" not in text:

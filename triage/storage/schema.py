@@ -37,5 +37,10 @@ def outdated(connection: Connection) -> bool:
 
 
 def upgrade(connection: Connection) -> None:
-    """Bring the database to the newest schema, within the caller's transaction."""
-    command.upgrade(_config(connection), "head")
+    """Bring the database to the newest schema, within the caller's transaction.
+
+    Raises:
+        StoreRefusedError: a newer version of the product wrote it.
+    """
+    if outdated(connection):
+        command.upgrade(_config(connection), "head")
