@@ -22,8 +22,13 @@ PREFIX = "TRIAGE_"
 def overridden(
     document: Document, model: type[BaseModel], environ: Mapping[str, str]
 ) -> tuple[Document, list[InputFault]]:
-    """The document with the environment's values in place, and the faults of variables that mean nothing."""
-    data = copy.deepcopy(document.data) if isinstance(document.data, dict) else {}
+    """The document with the environment's values in place, and the faults of variables that mean nothing.
+
+    An empty document is taken for one without any key; one that is no mapping is left as it is.
+    """
+    if document.data is not None and not isinstance(document.data, dict):
+        return document, []
+    data = copy.deepcopy(document.data or {})
     overrides: dict[Place, str] = {}
     faults: list[InputFault] = []
     for name in sorted(key for key in environ if key.startswith(PREFIX)):

@@ -21,6 +21,9 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, validate_default=False)
 
 
+SECRET_KEYS = frozenset({"url", "password", "secret", "tokens", "sha256"})
+"""Keys whose values are never repeated in a message."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -74,9 +77,14 @@ def _fault(document: Document, model: type[BaseModel], detail: ErrorDetails) -> 
         return document.fault(at, "this key is required and missing", "add it")
     problem = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     problem = problem[:1].lower() + problem[1:]
-    given = detail["input"]
-    remedy = f"given: {given!r}"[:120] if isinstance(given, (str, int, float, bool)) or given is None else ""
-    return document.fault(at, problem, remedy)
+    return document.fault(at, problem, _shown(at, detail["input"]))
+
+
+def _shown(at: Place, given: Any) -> str:
+    """What was given, unless it may hold a secret."""
+    if at and at[-1] in SECRET_KEYS:
+        return "what was given is not shown: it may hold a secret"
+    return f"given: {given!r}"[:120] if isinstance(given, (str, int, float, bool)) or given is None else ""
 
 
 def _locate(data: Any, model: type[BaseModel], loc: Iterable[str | int]) -> tuple[Place, list[type[BaseModel]]]:

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from triage.config.environment import overridden
 from triage.config.schema import Strict, validate
-from triage.config.sections import LOOPBACK, Auth, Database, Desk, History, Http, LocalDesk, Mqtt, Notify, PolicySection
+from triage.config.sections import (
+    LOOPBACK,
+    Auth,
+    Database,
+    Desk,
+    History,
+    Http,
+    LocalDesk,
+    Mqtt,
+    Notify,
+    PolicySection,
+    WebhookDesk,
+)
 from triage.config.yamlfile import Document, Place, read_bytes, read_document
 from triage.core.policy import Policy
 from triage.errors import InputError, InputFault
+
+Section = TypeVar("Section", bound=BaseModel)
 
 SECRET_BYTES = 65_536
 """Largest secret file that is read."""
@@ -109,33 +123,42 @@ def placed(files: Mapping[str, Any], base: Path) -> dict[str, str]:
 def _with_secrets(settings: Settings, document: Document, base: Path, faults: list[InputFault]) -> Settings:
     """The settings with the contents of secret files in place of their names."""
 
-    def reveal(section: BaseModel, name: str, at: Place) -> BaseModel:
-        file = getattr(section, f"{name}_file")
-        if file is None:
-            return section
-        if name in section.model_fields_set and getattr(section, name) is not None:
-            faults.append(document.fault((*at, f"{name}_file"), f"{name} is given as well", "keep one of the two"))
+    def reveal(section: Section, name: str, at: Place) -> Section:
         try:
-            secret = read_bytes(base / file, SECRET_BYTES).decode("utf-8").strip()
-        except (InputError, UnicodeDecodeError) as error:
-            reason = error.faults[0].problem if isinstance(error, InputError) else "is not UTF-8"
-            faults.append(document.fault((*at, f"{name}_file"), f"{file}: {reason}", "name a readable file"))
+            return _revealed(section, name, base)
+        except ValueError as error:
+            file = getattr(section, f"{name}_file")
+            faults.append(document.fault((*at, f"{name}_file"), f"{file}: {error}", "mend the file, or name another"))
             return section
-        if not secret:
-            faults.append(document.fault((*at, f"{name}_file"), f"{file}: is empty", "write the secret into it"))
-        return type(section).model_validate({**section.model_dump(), name: secret, f"{name}_file": None}, strict=False)
 
     desks = tuple(
-        reveal(desk, "secret", ("desks", index)) if desk.kind == "webhook" else desk
+        reveal(desk, "secret", ("desks", index)) if isinstance(desk, WebhookDesk) else desk
         for index, desk in enumerate(settings.desks)
     )
-    return settings.model_copy(
-        update={
-            "database": reveal(settings.database, "url", ("database",)),
-            "mqtt": reveal(settings.mqtt, "password", ("mqtt",)),
-            "desks": desks,
-        }
-    )
+    database = reveal(settings.database, "url", ("database",))
+    mqtt = reveal(settings.mqtt, "password", ("mqtt",))
+    return settings.model_copy(update={"database": database, "mqtt": mqtt, "desks": desks})
+
+
+def _revealed(section: Section, name: str, base: Path) -> Section:
+    """The section with the secret itself; raises ``ValueError`` with a reason that does not repeat the secret."""
+    file = getattr(section, f"{name}_file")
+    if file is None:
+        return section
+    if name in section.model_fields_set and getattr(section, name) is not None:
+        raise ValueError(f"{name} is given as well, keep one of the two")
+    try:
+        secret = read_bytes(base / file, SECRET_BYTES).decode("utf-8").strip()
+    except InputError as error:
+        raise ValueError(error.faults[0].problem) from error
+    except UnicodeDecodeError as error:
+        raise ValueError("is not UTF-8") from error
+    if not secret:
+        raise ValueError("is empty")
+    try:
+        return type(section).model_validate({**section.model_dump(), name: secret, f"{name}_file": None}, strict=False)
+    except ValidationError as error:
+        raise ValueError(f"what it holds {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
 
 
 def _cross_faults(settings: Settings, document: Document) -> list[InputFault]:

@@ -30,6 +30,7 @@ _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fal
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\Z")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]{1,3})?\Z")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+\Z")
+_TAGS = frozenset({"str", "int", "float", "bool", "null", "timestamp", "value", "seq", "map"})
 _PLAIN_TAG = "tag:yaml.org,2002:"
 
 
@@ -172,7 +173,7 @@ class _Builder:
 
     def build(self, node: yaml.Node, at: Place) -> Any:
         self.lines.setdefault(at, _line(node.start_mark))
-        if not node.tag.startswith(_PLAIN_TAG) or node.tag == f"{_PLAIN_TAG}binary":
+        if node.tag.removeprefix(_PLAIN_TAG) not in _TAGS:
             self._fault(node, at, f"the tag {node.tag} is not allowed", "remove the tag")
             return None
         if isinstance(node, yaml.MappingNode):
