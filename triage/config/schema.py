@@ -94,7 +94,7 @@ def _locate(data: Any, model: type[BaseModel], loc: Iterable[str | int]) -> tupl
     """
     at: Place = ()
     owners: list[type[BaseModel]] = [model]
-    parts = list(loc)
+    parts = [part for part in loc if part != "[key]"]
     for index, part in enumerate(parts):
         last = index == len(parts) - 1
         if isinstance(data, dict) and (part in data or last) and isinstance(part, str):

@@ -97,6 +97,13 @@ def test_secrets_come_from_files(tmp_path: Path) -> None:
     assert hook.secret == "s3cret"
 
 
+TWINS = f"""auth:
+  mode: token
+  tokens:
+  - {{name: a, role: admin, sha256: {SHA}}}
+  - {{name: a, role: admin, sha256: {"b" * 64}}}
+"""
+
 CASES = [
     ("bogus: 1\n", 1, "bogus", "unknown key"),
     ("http:\n  prot: 1\n", 2, "http.prot", "unknown key"),
@@ -135,8 +142,7 @@ CASES = [
     ),
     ("auth: {mode: token, tokens: [{name: a, role: admin, sha256: x}]}\n", 1, "auth.tokens[0].sha256", "pattern"),
     (
-        f"auth:\n  mode: token\n  tokens:\n  - {{name: a, role: admin, sha256: {SHA}}}\n"
-        f"  - {{name: a, role: admin, sha256: {'b' * 64}}}\n",
+        TWINS,
         5,
         "auth.tokens[1].name",
         "used by an earlier token",

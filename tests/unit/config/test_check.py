@@ -1,0 +1,152 @@
+"""The whole check: lexicon and fault files, and everything at once."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from triage.config.check import check
+from triage.config.faultfile import load_fault_table
+from triage.config.lexiconfile import load_lexicon
+from triage.core.classify import Lexicon
+from triage.errors import InputError, InputFault
+
+CONFIG = Path(__file__).parents[3] / "config"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """A copy of the shipped configuration."""
+    for name in ("plans", "lexicon", "faults"):
+        shutil.copytree(CONFIG / name, tmp_path / name)
+    for name in ("triage.yaml", "fleet.csv", "teams.csv"):
+        shutil.copy(CONFIG / name, tmp_path / name)
+    (tmp_path / "profiles").mkdir()
+    return tmp_path
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+
+
+def test_what_is_shipped_has_no_fault(house: Path) -> None:
+    assert check(house / "triage.yaml", {}) == []
+
+
+def test_all_faults_of_all_files_are_told_at_once(house: Path) -> None:
+    edit(house / "triage.yaml", "port: 8080", "prt: 8080")
+    edit(house / "fleet.csv", "north-field", "ghosts")
+    edit(house / "plans" / "offline.yaml", "version: 1", "version: no")
+    edit(house / "lexicon" / "safety.yaml", "\n    grave: false", "\n    grave: perhaps")
+    edit(house / "faults" / "models" / "ykc.yaml", "EmergencyStop", "EmergencyHalt")
+    shutil.rmtree(house / "profiles")
+    found = check(house / "triage.yaml", {"TRIAGE_X": "1"})
+    files = {Path(fault.file).name for fault in found}
+    assert files == {
+        *("environment", "triage.yaml", "fleet.csv", "offline.yaml"),
+        *("safety.yaml", "ykc.yaml", "profiles"),
+    }
+    assert all(fault.problem and fault.remedy for fault in found)
+
+
+def test_settings_that_are_no_yaml_do_not_hide_the_other_files(house: Path) -> None:
+    (house / "triage.yaml").write_text("{", "utf-8")
+    edit(house / "fleet.csv", "P0002", "P0001")
+    assert {Path(fault.file).name for fault in check(house / "triage.yaml", {})} == {"triage.yaml", "fleet.csv"}
+
+
+def test_profiles_are_checked_by_whoever_knows_them(house: Path) -> None:
+    fault = InputFault("p.yaml", 1, "x", "wrong")
+    seen: list[Path] = []
+
+    def profiles(folder: Path) -> list[InputFault]:
+        seen.append(folder)
+        return [fault]
+
+    assert check(house / "triage.yaml", {}, profiles) == [fault]
+    assert seen == [house / "profiles"]
+
+
+def test_without_a_teams_file_any_team_may_be_named(house: Path) -> None:
+    (house / "teams.csv").unlink()
+    assert check(house / "triage.yaml", {}) == []
+    (named,) = check(house / "triage.yaml", {"TRIAGE_TEAMS": "nowhere.csv"})
+    assert "cannot be read" in named.problem
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"), [("Gremlin", "no fault table knows"), ("GroundFailure", "is of family safety")]
+)
+def test_plans_must_name_faults_that_can_happen(house: Path, name: str, problem: str) -> None:
+    edit(house / "plans" / "cable-check.yaml", "CableCheckFault", name)
+    (fault,) = check(house / "triage.yaml", {})
+    assert (Path(fault.file).name, fault.line, fault.field) == ("cable-check.yaml", 12, "match.faults[0]")
+    assert problem in fault.problem
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "problem"),
+    [
+        ("rules: [{name: a, words: [x]}]", "rules[0]", "says nothing"),
+        ("rules: [{name: a, symptom: other, words: ['(x']}]", "rules[0].words[0]", "brackets"),
+        ("rules: [{name: a, symptom: other, words: ['*']}]", "rules[0].words[0]", "placeholders"),
+        ("rules: [{name: a, symptom: other, words: []}]", "rules[0].words", "at least 1"),
+        ("rules: [{name: a, symptom: sad, words: [x]}]", "rules[0].symptom", "'wont_start'"),
+        ("rules: [{name: smoke, symptom: other, words: [x]}]", "rules[0].name", "a second rule"),
+        ("safety: [{name: smoke, words: [x]}]", "safety[0].name", "a second rule"),
+        ("variants: {ab: c}", "variants.ab", "one to one"),
+        ("denial: {words: [x], fillers: [x], joiners: [x], doubts: [x]}", "denial", "already given"),
+        ("word: [x]", "word", "unknown key"),
+    ],
+)
+def test_faults_of_the_lexicon(house: Path, text: str, field: str, problem: str) -> None:
+    (house / "lexicon" / "zz.yaml").write_text(f"{text}\n", "utf-8")
+    with pytest.raises(InputError) as caught:
+        load_lexicon(house / "lexicon")
+    (fault,) = caught.value.faults
+    assert (Path(fault.file).name, fault.field) == ("zz.yaml", field)
+    assert problem in fault.problem
+
+
+def test_a_lexicon_without_words_of_danger_is_refused(house: Path) -> None:
+    (house / "lexicon" / "safety.yaml").unlink()
+    with pytest.raises(InputError, match="no words of danger"):
+        load_lexicon(house / "lexicon")
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "problem"),
+    [
+        ("faults: {InternalError: {family: internal, en: a, zh: b}}", "faults.InternalError", "defined twice"),
+        ("faults: {New: {family: safety, en: a, zh: b, reset: true}}", "faults.New.reset", "not allowed in family"),
+        ("faults: {New: {family: internal, en: a, zh: b, codes: [CX002]}}", "faults.New.codes", "already means"),
+        ("faults: {New: {family: internal, en: a}}", "faults.New.zh", "required"),
+        ("faults: {new: {family: internal, en: a, zh: b}}", "faults.new", "pattern"),
+        ("faults: {New: {family: odd, en: a, zh: b}}", "faults.New.family", "'internal'"),
+        ("codes: {CX002: InternalError}", "codes.CX002", "already means GroundFailure"),
+        ("codes: {x: Nothing}", "codes.x", "no table defines"),
+        ("models: [X]\ncodes: {x: Nothing}", "codes.x", "no table defines"),
+    ],
+)
+def test_faults_of_the_fault_tables(house: Path, text: str, field: str, problem: str) -> None:
+    (house / "faults" / "zz.yaml").write_text(f"{text}\n", "utf-8")
+    with pytest.raises(InputError) as caught:
+        load_fault_table(house / "faults", Lexicon())
+    assert [fault.field for fault in caught.value.faults if problem in fault.problem] == [field], caught.value.faults
+
+
+def test_an_entry_may_forbid_the_restart_its_family_allows(house: Path) -> None:
+    (house / "faults" / "zz.yaml").write_text("faults: {New: {family: internal, en: a, zh: b, reset: false}}\n")
+    entry = load_fault_table(house / "faults", Lexicon()).lookup("New")
+    assert not entry.reset_allowed
+
+
+@pytest.mark.parametrize("folder", ["missing", "empty"])
+def test_folders_without_files_are_faults(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"is not a folder|holds no"):
+        load_lexicon(tmp_path / folder)
+    with pytest.raises(InputError, match=r"is not a folder|holds no"):
+        load_fault_table(tmp_path / folder, Lexicon())
