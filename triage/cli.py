@@ -15,9 +15,9 @@ import typer
 
 from triage import audit, demo, enrolment
 from triage.config.check import check as check_everything
+from triage.config.lexiconfile import load_lexicon
 from triage.config.settings import load_settings
 from triage.core.classify import classify as read_text
-from triage.config.lexiconfile import load_lexicon
 from triage.core.lifetables import write_into
 from triage.daemon import serve as serve_daemon
 from triage.drivers.embedded import EmbeddedBrokerError
@@ -90,7 +90,9 @@ def demo_command(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the console; 0 takes a free one.")] = 8080,
     seed: Annotated[int, typer.Option()] = 1,
     run_for: Annotated[float | None, typer.Option("--for", min=1, help="End by itself after so many seconds.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object on the last line.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as one JSON object on the last line.")
+    ] = False,
 ) -> None:
     """A whole operation on this machine: broker, database, simulated fleet, drivers, field team, daemon and console."""
     configure("warning", json=False)
@@ -130,7 +132,7 @@ def classify(
 ) -> None:
     """Show how a complaint's text is read, and why."""
     if text is None:
-        _fail(BAD_INPUT, "give a text: triage classify \"the screen is black\"")
+        _fail(BAD_INPUT, 'give a text: triage classify "the screen is black"')
     settings = load_settings(config, os.environ)
     reading = read_text(text, load_lexicon(settings.lexicon_path))
     safety = "SAFETY" if reading.safety else "-"

@@ -1,8 +1,8 @@
 """The daemon's clock: runs with the monotonic clock, follows the wall clock slowly, and never jumps.
 
 A wall clock that jumps an hour must not end a hold, free a budget or age evidence by an hour. So time advances with the
-monotonic clock and is drawn towards the wall clock by at most :data:`SLEW` of the time that passes. Across a restart on the
-same boot of the host the monotonic clock bridges the gap, and a jump in between does no harm either.
+monotonic clock and is drawn towards the wall clock by at most :data:`SLEW` of the time that passes. Across a restart
+on the same boot of the host the monotonic clock bridges the gap, and a jump in between does no harm either.
 """
 
 from __future__ import annotations

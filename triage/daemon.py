@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import structlog
 
@@ -109,7 +109,7 @@ class HostLock:
             self._path = Path(tempfile.gettempdir()) / f"pile-triage-{name}.lock"
         self._file: IO[str] | None = None
 
-    def __enter__(self) -> HostLock:
+    def __enter__(self) -> Self:
         """Take it.
 
         Raises:
@@ -164,9 +164,7 @@ def broker_folder(settings: Settings) -> Path:
     return database.with_name(database.name + ".broker")
 
 
-async def serve(
-    path: Path, environ: Mapping[str, str], *, ready: Callable[[App], None] | None = None
-) -> None:
+async def serve(path: Path, environ: Mapping[str, str], *, ready: Callable[[App], None] | None = None) -> None:
     """Run the daemon until SIGTERM or SIGINT; SIGHUP reads plans, words, fault tables and fleet again.
 
     Raises:
@@ -194,7 +192,9 @@ async def serve(
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, reload, app, path, environ)
         if settings.policy.speed != 1:  # type: ignore[attr-defined]
-            log.warning("policy.speed is set: every clock runs that many times as fast", speed=app.parts.rules.policy.speed)
+            log.warning(
+                "policy.speed is set: every clock runs that many times as fast", speed=app.parts.rules.policy.speed
+            )
         log.info("starting", release=os.environ.get("TRIAGE_RELEASE", ""), mode=app.parts.rules.policy.mode.value)
         try:
             await app.start()
@@ -232,7 +232,7 @@ def reload(app: App, path: Path, environ: Mapping[str, str]) -> None:
         registrations = load_registrations(settings)
     except InputError as error:
         for fault in error.faults:
-            log.error("reload refused; the old files stay in force", fault=str(fault))
+            log.error("reload refused; the old files stay in force", fault=str(fault))  # noqa: TRY400 - a person's mistake
         return
     app.adopt(rules, registrations)
     log.info("reloaded", plans=len(rules.plans.plans), piles=len(registrations))

@@ -66,7 +66,9 @@ async def run(wishes: Wishes) -> int:
     with tempfile.TemporaryDirectory(prefix="triage-demo-") as name:
         folder = Path(name)
         async with EmbeddedBroker(folder / "broker") as broker:
-            await _field(["--piles", str(wishes.piles), "--seed", str(wishes.seed), "--write-fleet", "fleet.csv"], folder)
+            await _field(
+                ["--piles", str(wishes.piles), "--seed", str(wishes.seed), "--write-fleet", "fleet.csv"], folder
+            )
             app = make_app(load_settings(_settings(folder, wishes), {}), SteadyClock(), broker.url)
             await app.start()
             try:
@@ -125,7 +127,18 @@ async def _live(app: App, broker: str, folder: Path, wishes: Wishes, stop: async
     arguments = [
         *("--broker", broker, "--piles", str(wishes.piles), "--seed", str(wishes.seed)),
         *("--speed", str(wishes.speed), "--api", address.rstrip("/"), "--stats", "account.json"),
-        *("--fault-rate", str(FAULT_RATE), "--heartbeat", str(HEARTBEAT_S), "--background", "1.0", "--complains", "0.6"),
+        *(
+            "--fault-rate",
+            str(FAULT_RATE),
+            "--heartbeat",
+            str(HEARTBEAT_S),
+            "--background",
+            "6",
+            "--complains",
+            "0.6",
+            "--sessions",
+            "40",
+        ),
     ]
     if wishes.run_for_s is not None:
         arguments += ["--for", str(wishes.run_for_s)]
@@ -134,7 +147,7 @@ async def _live(app: App, broker: str, folder: Path, wishes: Wishes, stop: async
         try:
             ended = asyncio.ensure_future(field.wait())
             over = asyncio.ensure_future(wait_for_end(app, stop))
-            await _watch(app, wishes, {ended, over})
+            await _watch(app, {ended, over})
         finally:
             await _end(field)
     account = _account(folder)
@@ -155,7 +168,7 @@ async def _end(field: asyncio.subprocess.Process) -> None:
             await field.wait()
 
 
-async def _watch(app: App, wishes: Wishes, ends: set[asyncio.Future[Any]]) -> None:
+async def _watch(app: App, ends: set[asyncio.Future[Any]]) -> None:
     """Print a line now and then until one of ``ends`` is done."""
     while True:
         done, _ = await asyncio.wait(ends, timeout=LINE_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
@@ -212,11 +225,9 @@ async def summarise(app: App, account: Mapping[str, Any]) -> dict[str, Any]:
             recovered[incident["family"]] += 1
             recoveries.append(_took_s(incident) * app.parts.rules.policy.speed)
     said = account.get("complaints", {})
-    metric = app.metrics.telemetry_messages
-    telemetry = sum(int(metric.labels("mqtt", result)._value.get()) for result in ("accepted", "late", "retained"))
     return {
         "piles": len(app.parts.registrations),
-        "telemetry": telemetry,
+        "telemetry": _telemetry(app),
         "complaints": {
             "submitted": said.get("submitted", len(complaints)),
             "answered": said.get("answered", len(complaints)),
@@ -241,6 +252,16 @@ async def summarise(app: App, account: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _telemetry(app: App) -> int:
+    """Telemetry messages so far, whatever became of them."""
+    return sum(
+        int(sample.value)
+        for metric in app.metrics.registry.collect()
+        for sample in metric.samples
+        if sample.name == "triage_telemetry_messages_total"
+    )
+
+
 def _took_s(incident: Mapping[str, Any]) -> float:
     ended = [each["concluded_at"] for each in incident["attempts"] if each["concluded_at"]]
     begun = datetime.fromisoformat(incident["opened_at"])
@@ -252,12 +273,12 @@ def violations(
 ) -> dict[str, int]:
     """What must never happen, counted: by the field's true account where only the devices can know."""
     resets = account.get("resets", {})
-    per_incident = Counter(order["incident"] for order in orders)
+    standing = Counter(order["incident"] for order in orders if order["state"] not in {"closed", "recalled"})
     return {
         "unsafe_resets": int(resets.get("unsafe", 0)),
         "double_executions": _length(account.get("double_executions", 0)),
         "complaints_unanswered": _unanswered(account),
-        "double_orders": sum(count - 1 for count in per_incident.values()),
+        "double_orders": sum(count - 1 for count in standing.values()),
         "orders_without_reason": sum(not order["reason"] or not order["reason_text"] for order in orders),
         "recovered_without_proof": sum(
             incident["close_code"] == "recovered_remotely"
@@ -291,7 +312,6 @@ def _print(summary: Mapping[str, Any], *, as_json: bool) -> None:
 
 def render(summary: Mapping[str, Any]) -> str:
     """The summary for an operator."""
-    recovery = summary["recovery_s"]
     lines = [
         "",
         f"{summary['piles']} piles, {summary['telemetry']} telemetry messages",
@@ -299,14 +319,21 @@ def render(summary: Mapping[str, Any]) -> str:
         f"incidents: {summary['incidents']['opened']} opened; ended: {_counts(summary['incidents']['closed'])}; "
         f"open: {_counts(summary['incidents']['open'])}",
         f"attempts that move something: {_counts(summary['attempts'])}",
-        f"recovered remotely: {recovery['count']}"
-        + (f", half of them within {recovery['median'] / 60:.1f} simulated minutes" if recovery["count"] else "")
-        + f"; by family: {_counts(summary['recovered_by_family'])}",
+        _recoveries(summary),
         f"work orders: {_counts(summary['work_orders'])}",
-        *[f"  {order['id']} {order['pile']}: {order['reason']} - {order['text'][:110]}" for order in summary["orders"][:20]],
+        *[
+            f"  {order['id']} {order['pile']}: {order['reason']} - {order['text'][:110]}"
+            for order in summary["orders"][:20]
+        ],
         f"violations: {_counts(summary['violations'])}",
     ]
     return "\n".join(lines)
+
+
+def _recoveries(summary: Mapping[str, Any]) -> str:
+    recovery = summary["recovery_s"]
+    pace = f", half of them within {recovery['median'] / 60:.1f} simulated minutes" if recovery["count"] else ""
+    return f"recovered remotely: {recovery['count']}{pace}; by family: {_counts(summary['recovered_by_family'])}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

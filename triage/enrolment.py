@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -71,4 +70,4 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) ->
     writer.writerows(rows)
     draft = path.with_name(path.name + ".new")
     draft.write_text(text.getvalue(), encoding="utf-8")
-    os.replace(draft, path)
+    draft.replace(path)

@@ -165,7 +165,7 @@ class Outbox:
         try:
             async with asyncio.timeout(DELIVERY_TIMEOUT_S):
                 reference = await self._desks[waiting.desk].deliver(waiting.notice)
-        except Exception as error:  # whatever a receiver does, the order is told again later
+        except Exception as error:  # noqa: BLE001 - whatever a receiver does, the order is told again later
             waiting.try_at = self._clock.monotonic() + waiting.pause_s / self._speed
             waiting.pause_s = min(waiting.pause_s * 2, RETRY_LAST_S)
             log.warning("a desk did not take a notice", desk=waiting.desk, notice=waiting.item.id, error=str(error))

@@ -1,8 +1,8 @@
 """The loop: a bounded inbox, one decision at a time, one transaction a batch, and nothing out before its commit.
 
-Telemetry may be coalesced per pile when the inbox is full; complaints, outcomes and people's acts are never dropped: they
-push back on whoever brings them. A commit that fails is tried again; until it succeeds nothing is acknowledged, answered
-or sent.
+Telemetry may be coalesced per pile when the inbox is full; complaints, outcomes and people's acts are never dropped:
+they push back on whoever brings them. A commit that fails is tried again; until it succeeds nothing is acknowledged,
+answered or sent.
 """
 
 from __future__ import annotations
@@ -250,7 +250,10 @@ class Runtime:
 
     @staticmethod
     def _drop_waiting(asks: list[_Entry], error: StoreError) -> list[_Entry]:
-        """Whoever waits for an answer is told at once; what came by MQTT stays, unacknowledged, until it can be kept."""
+        """Whoever waits for an answer is told at once.
+
+        What came by MQTT stays, unacknowledged, until it can be kept.
+        """
         kept = []
         for entry in asks:
             if entry.future is None:
@@ -335,14 +338,15 @@ class Runtime:
     def _keep(self, event: Event, answer: Answer, changes: Changes) -> Answer:
         if isinstance(event, Ask) and event.key is not None and answer.status in _OK:
             changes.answers.append(
-                KeptAnswer(
-                    scope=event.scope, key=event.key, digest=event.digest, answer=answer, at=self._clock.now()
-                )
+                KeptAnswer(scope=event.scope, key=event.key, digest=event.digest, answer=answer, at=self._clock.now())
             )
         return answer
 
     async def _commit(self, changes: Changes, entries: Sequence[_Entry]) -> None:
-        """Commit until it holds. Who waits is told after the first failure; the decision itself stays and is retried."""
+        """Commit until it holds.
+
+        Who waits is told after the first failure; the decision itself stays and is retried.
+        """
         pause = RETRY_FIRST_S
         while True:
             began = self._clock.monotonic()

@@ -1,14 +1,14 @@
 """What is done about a pile and its incidents, state by state, from current evidence.
 
-The engine calls :func:`attend` whenever something was learned of a pile and :func:`wake` when a deadline has come; both end in
-the same place, so a lost edge is found again by the next reading.
+The engine calls :func:`attend` whenever something was learned of a pile and :func:`wake` when a deadline has come;
+both end in the same place, so a lost edge is found again by the next reading.
 """
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
-from triage.core import field, intake, recovery
+from triage.core import callback, field, recovery, review
 from triage.core.detect import symptoms
 from triage.core.draft import Draft, gone, present
 from triage.core.fleet import Pile, Symptom
@@ -39,6 +39,16 @@ def attend(draft: Draft, pile: Pile) -> Pile:
     return pile if newest is None else newest
 
 
+def attend_in_memory(draft: Draft, pile: Pile) -> Pile:
+    """Attend to ``pile`` although the draft need not store it: decisions below read it through the draft."""
+    stored = pile.id in draft.changes.piles
+    draft.changes.piles[pile.id] = pile
+    attended = attend(draft, pile)
+    if not stored and draft.changes.piles.get(pile.id) is pile:
+        del draft.changes.piles[pile.id]
+    return attended
+
+
 def _concern(draft: Draft, pile: Pile, symptom: Symptom) -> None:
     """Make sure that an incident stands for this symptom."""
     candidates = [
@@ -50,7 +60,7 @@ def _concern(draft: Draft, pile: Pile, symptom: Symptom) -> None:
     if standing is not None:
         _keep_faults(draft, pile, standing)
         return
-    if _carried(draft, pile, symptom, candidates):
+    if _carried(draft, candidates):
         return
     again = next((each for each in reversed(candidates) if _within_reopen(draft, each)), None)
     if again is not None:
@@ -61,7 +71,7 @@ def _concern(draft: Draft, pile: Pile, symptom: Symptom) -> None:
     draft.put_incident(replace(incident, wake_at=max(symptom.holds_at, draft.now)))
 
 
-def _carried(draft: Draft, pile: Pile, symptom: Symptom, candidates: list[Incident]) -> bool:
+def _carried(draft: Draft, candidates: list[Incident]) -> bool:
     """Whether the trouble travels with an order that is still open on the pile (it joined that order)."""
     joined = [each for each in candidates if each.merged_into is not None]
     if not joined:
@@ -146,7 +156,7 @@ def _due(draft: Draft, incident: Incident) -> bool:
 
 def _observing(draft: Draft, incident: Incident, pile: Pile) -> None:
     if _clear(draft, incident, pile):
-        recovery.start_soak(draft, incident, Trigger.CLEAR, CloseCode.SELF_CLEARED, "gone before anything was done")
+        review.start_soak(draft, incident, Trigger.CLEAR, CloseCode.SELF_CLEARED, "gone before anything was done")
         return
     if not _due(draft, incident):
         return
@@ -168,7 +178,7 @@ def _wait_for_evidence(draft: Draft, incident: Incident) -> None:
 
 def _held(draft: Draft, incident: Incident, pile: Pile) -> None:
     if _clear(draft, incident, pile):
-        recovery.start_soak(draft, incident, Trigger.CLEAR, CloseCode.SELF_CLEARED, "gone while it was held")
+        review.start_soak(draft, incident, Trigger.CLEAR, CloseCode.SELF_CLEARED, "gone while it was held")
         return
     if not _due(draft, incident):
         return
@@ -183,35 +193,35 @@ def _held(draft: Draft, incident: Incident, pile: Pile) -> None:
 
 def _recovering(draft: Draft, incident: Incident, pile: Pile) -> None:
     del pile
-    recovery.review(draft, incident)
+    review.review(draft, incident)
 
 
 def _probation(draft: Draft, incident: Incident, pile: Pile) -> None:
     if incident.family not in _BY_PEOPLE and present(pile, incident):
-        recovery.relapse(draft, incident, "the trouble is back within the soak")
+        review.relapse(draft, incident, "the trouble is back within the soak")
         return
     if not _due(draft, incident):
         return
     attempt = incident.under_way
-    if _trusted(draft, pile) and recovery.last_heard(pile, incident.clear_since):
-        recovery.soaked(draft, incident)
+    if _trusted(draft, pile) and review.last_heard(pile, incident.clear_since):
+        review.soaked(draft, incident)
         return
     limit = incident.state_since + draft.policy.span("held_max")
     if draft.now < limit and not gone(pile):
-        recovery.soak_again(draft, incident, draft.policy.span("retry_look"))
+        review.soak_again(draft, incident, draft.policy.span("retry_look"))
         return
     text = "it fell silent before it was proven"
     if attempt is not None:
-        recovery.lose(draft, incident, attempt, text)
+        review.lose(draft, incident, attempt, text)
         return
-    recovery.go_back(draft, incident, text)
+    review.go_back(draft, incident, text)
 
 
 def _desk(draft: Draft, incident: Incident, pile: Pile) -> None:
     order = draft.order(incident.work_order or "")
     returned = order is not None and order.state is OrderState.RETURNED
     if _clear(draft, incident, pile) and not incident.no_reset_again and not returned and not incident.complaints:
-        recovery.start_soak(draft, incident, Trigger.CLEAR, CloseCode.SELF_CLEARED, "gone while the desk had it")
+        review.start_soak(draft, incident, Trigger.CLEAR, CloseCode.SELF_CLEARED, "gone while the desk had it")
         return
     if not _due(draft, incident):
         return
@@ -233,7 +243,7 @@ def _confirming(draft: Draft, incident: Incident, pile: Pile) -> None:
         draft.put_incident(moved)
         return
     if _due(draft, incident):
-        intake.remind(draft, incident)
+        callback.remind(draft, incident)
 
 
 def _closed(draft: Draft, incident: Incident, pile: Pile) -> None:

@@ -1,7 +1,7 @@
 """Which conditions hold on a pile, read from its present state (level, not edge).
 
-Every condition starts at a known moment and is held true once the hold time of its family has passed; devices clear many
-faults by themselves, and we do not race their own retries.
+Every condition starts at a known moment and is held true once the hold time of its family has passed; devices clear
+many faults by themselves, and we do not race their own retries.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from triage.core.policy import Policy
 from triage.core.vocabulary import ConnectorStatus, Family, Link, SymptomKind
 
 _WAITING = frozenset({ConnectorStatus.PREPARING, ConnectorStatus.FINISHING})
+_TELLING = _WAITING | {ConnectorStatus.FAULTED}
 
 
 def symptoms(pile: Pile, policy: Policy, now: datetime, listening_since: datetime | None) -> tuple[Symptom, ...]:
@@ -25,9 +26,8 @@ def symptoms(pile: Pile, policy: Policy, now: datetime, listening_since: datetim
     if gone is not None:
         # Who is silent shows nothing else: the last claims are history until it speaks again.
         return (gone,)
-    if not pile.faults and not pile.onsets and not any(each.status in _WAITING for each in pile.connectors):
-        if not any(each.status is ConnectorStatus.FAULTED for each in pile.connectors):
-            return ()
+    if not pile.faults and not pile.onsets and not any(each.status in _TELLING for each in pile.connectors):
+        return ()
     found = _claimed(pile, policy)
     found.extend(_stuck(pile, policy, now))
     flapping = _flapping(pile, policy, now)
@@ -57,7 +57,9 @@ def _gone(pile: Pile, policy: Policy, now: datetime, listening_since: datetime |
     if listening_since is None:
         return next((each for each in pile.symptoms if each.kind in {SymptomKind.OFFLINE, SymptomKind.SILENT}), None)
     if pile.link is Link.OFFLINE and pile.link_as_of is not None:
-        return _symptom(SymptomKind.OFFLINE, Family.OFFLINE, 0, max(pile.link_as_of, listening_since), "link down", policy)
+        return _symptom(
+            SymptomKind.OFFLINE, Family.OFFLINE, 0, max(pile.link_as_of, listening_since), "link down", policy
+        )
     if pile.heard_at is None:
         return None  # never heard: not commissioned yet, nothing to say about it
     since = max(pile.heard_at, listening_since) + policy.span("silent_after")
@@ -84,7 +86,9 @@ def _claimed(pile: Pile, policy: Policy) -> list[Symptom]:
             grouped.setdefault(key, []).append("FaultedWithoutCode")
             since[key] = connector.status_since
     return [
-        _symptom(SymptomKind.FAULT_CLAIMED, family, number, since[family, number], ", ".join(sorted(set(names))), policy)
+        _symptom(
+            SymptomKind.FAULT_CLAIMED, family, number, since[family, number], ", ".join(sorted(set(names))), policy
+        )
         for (family, number), names in grouped.items()
     ]
 
@@ -96,9 +100,7 @@ def _stuck(pile: Pile, policy: Policy, now: datetime) -> list[Symptom]:
             since = connector.status_since + policy.span("stuck_after")
             if now >= since:
                 what = f"{connector.status} without a session"
-                found.append(
-                    _symptom(SymptomKind.STUCK, Family.SESSION_STUCK, connector.number, since, what, policy)
-                )
+                found.append(_symptom(SymptomKind.STUCK, Family.SESSION_STUCK, connector.number, since, what, policy))
     return found
 
 
@@ -114,9 +116,7 @@ def _flapping(pile: Pile, policy: Policy, now: datetime) -> Symptom | None:
     return _symptom(SymptomKind.FLAPPING, Family.FLAPPING, 0, recent[0], what, policy)
 
 
-def _symptom(  # noqa: PLR0913, PLR0917 - one line a fact; a carrier object would only rename them
-    kind: SymptomKind, family: Family, connector: int, since: datetime, what: str, policy: Policy
-) -> Symptom:
+def _symptom(kind: SymptomKind, family: Family, connector: int, since: datetime, what: str, policy: Policy) -> Symptom:
     return Symptom(
         kind=kind, family=family, connector=connector, since=since, holds_at=since + policy.hold(family), what=what
     )

@@ -50,8 +50,8 @@ class Count(Struct, frozen=True, kw_only=True):
 class Decision(Struct, frozen=True, kw_only=True):
     """What an event led to. ``answer`` is set for events that ask.
 
-    Beyond the durable changes: our own links that changed, strangers heard, closed things memory may drop, and deadlines
-    of things that are not stored.
+    Beyond the durable changes: our own links that changed, strangers heard, closed things memory may drop, and
+    deadlines of things that are not stored.
     """
 
     at: datetime
@@ -182,9 +182,7 @@ class Draft:
         self.changes.orders[order.id] = order
         return order
 
-    def move(
-        self, incident: Incident, trigger: Trigger, target: IncidentState, text: str, **changes: Any
-    ) -> Incident:
+    def move(self, incident: Incident, trigger: Trigger, target: IncidentState, text: str, **changes: Any) -> Incident:
         """Take ``incident`` along a declared edge and say why; a move to the same state is a new round of it.
 
         Raises:

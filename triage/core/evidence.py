@@ -58,7 +58,9 @@ def facts(attempt: Attempt, incident: Incident, pile: Pile, now: datetime) -> tu
         found.append(Evidence(at=now, kind="answer", text=f"device answered {attempt.answer}"))
     boot = rebooted(pile, attempt)
     if boot is not None:
-        found.append(Evidence(at=boot, kind="boot", text=f"pile started again ({pile.boot_reason or 'unknown reason'})"))
+        found.append(
+            Evidence(at=boot, kind="boot", text=f"pile started again ({pile.boot_reason or 'unknown reason'})")
+        )
     heard = pile.heard_at
     if heard is None or heard <= attempt.sent_at:
         found.append(Evidence(at=now, kind="silence", text="nothing heard since the command"))
@@ -99,7 +101,12 @@ def _early_failure(attempt: Attempt, incident: Incident, pile: Pile, policy: Pol
     heard = pile.heard_at is not None and pile.heard_at > _since(attempt, pile)
     if not heard or not present(pile, incident) or incident.family is Family.REPORTED:
         return ""
-    if attempt.left is None and attempt.answer is None and attempt.action in REBOOTS and rebooted(pile, attempt) is None:
+    if (
+        attempt.left is None
+        and attempt.answer is None
+        and attempt.action in REBOOTS
+        and rebooted(pile, attempt) is None
+    ):
         return ""
     if attempt.action not in REBOOTS:
         # A read is answered by a full reading; what it still shows is not cured. Others get their time.

@@ -117,7 +117,9 @@ def _evidence(draft: Draft, incident: Incident, pile: Pile | None) -> tuple[str,
         heard = "never" if pile.heard_at is None else f"{pile.heard_at:%Y-%m-%d %H:%M:%S}Z"
         lines.append(f"link {pile.link}, last heard {heard}, firmware {pile.firmware or 'unknown'}")
         lines.extend(f"connector {each.number}: {each.status or 'unknown'}" for each in pile.connectors)
-    lines.extend(f"tried {each.action} at {each.sent_at:%H:%M:%S}Z: {each.result} ({each.reason})" for each in incident.attempts)
+    lines.extend(
+        f"tried {each.action} at {each.sent_at:%H:%M:%S}Z: {each.result} ({each.reason})" for each in incident.attempts
+    )
     lines.extend(f"refused by {each.gate}: {each.reason}" for each in incident.refusals[-5:])
     for number in incident.complaints[-10:]:
         complaint = draft.complaint(number)
@@ -183,7 +185,9 @@ def _join(
 
 def _tell(draft: Draft, order: WorkOrder, change: str) -> None:
     """The desk hears of every change once; the notice's id is the key."""
-    draft.emit(OrderNotice(id=f"{order.id}:{change}:{len(order.visits)}:{order.second_visits}", order=order, change=change))
+    draft.emit(
+        OrderNotice(id=f"{order.id}:{change}:{len(order.visits)}:{order.second_visits}", order=order, change=change)
+    )
 
 
 def _set(draft: Draft, order: WorkOrder, act: OrderAct, text: str, visit: Visit | None = None) -> WorkOrder:
@@ -228,9 +232,7 @@ def _set(draft: Draft, order: WorkOrder, act: OrderAct, text: str, visit: Visit 
 
 
 def _meet(clocks: tuple[FieldClock, ...], name: str, now: datetime) -> tuple[FieldClock, ...]:
-    return tuple(
-        replace(each, met_at=now) if each.name == name and each.met_at is None else each for each in clocks
-    )
+    return tuple(replace(each, met_at=now) if each.name == name and each.met_at is None else each for each in clocks)
 
 
 def _next_clock(order: WorkOrder, now: datetime, proof: timedelta) -> datetime | None:
@@ -238,13 +240,14 @@ def _next_clock(order: WorkOrder, now: datetime, proof: timedelta) -> datetime |
         return now + proof
     if not order.open:
         return None
-    return min(
-        (each.due_at for each in order.clocks if each.met_at is None and each.breached_at is None), default=None
-    )
+    return min((each.due_at for each in order.clocks if each.met_at is None and each.breached_at is None), default=None)
 
 
 def act_on_order(draft: Draft, event: OrderActEvent) -> None:
-    """The team reports; a report that does not fit the order's life is answered with the reason, and changes nothing."""
+    """The team reports.
+
+    A report that does not fit the order's life is answered with the reason, and changes nothing.
+    """
     order = draft.order(event.order)
     if order is None:
         draft.refuse(404, "No such work order", f"there is no open or recent work order {event.order!r}")
@@ -335,9 +338,7 @@ def _good(draft: Draft, incident: Incident, order: WorkOrder, pile: Pile) -> boo
 
 
 def _merged_trouble(draft: Draft, incident: Incident, pile: Pile) -> bool:
-    return any(
-        each.merged_into == incident.id and present(pile, each) for each in draft.incidents_of(pile.id)
-    )
+    return any(each.merged_into == incident.id and present(pile, each) for each in draft.incidents_of(pile.id))
 
 
 def tick_order(draft: Draft, order: WorkOrder) -> None:
@@ -380,9 +381,7 @@ def end(draft: Draft, incident: Incident, trigger: Trigger, code: CloseCode, tex
             close_code=code,
             wake_at=draft.now + draft.policy.span("callback"),
         )
-    return draft.move(
-        incident, trigger, IncidentState.CLOSED, text, close_code=code, closed_at=draft.now, wake_at=None
-    )
+    return draft.move(incident, trigger, IncidentState.CLOSED, text, close_code=code, closed_at=draft.now, wake_at=None)
 
 
 def _resolve(draft: Draft, number: str, code: CloseCode) -> bool:

@@ -131,9 +131,7 @@ def _stale(question: Question) -> No | None:
 
 def _session(question: Question) -> No | None:
     whole = question.action in REBOOTS or question.connector == 0
-    concerned = [
-        each for each in question.pile.connectors if whole or each.number == question.connector
-    ]
+    concerned = [each for each in question.pile.connectors if whole or each.number == question.connector]
     expected = question.pile.registration.connectors if whole else 1
     if len(concerned) < expected:
         return _no(question, Gate.SESSION, f"{expected - len(concerned)} connector(s) never reported: session unknown")
@@ -179,9 +177,7 @@ def _firmware(question: Question) -> No | None:
 
 
 def _out_of_service(question: Question) -> No | None:
-    concerned = [
-        each for each in question.pile.connectors if question.connector in {0, each.number}
-    ]
+    concerned = [each for each in question.pile.connectors if question.connector in {0, each.number}]
     closed = bool(concerned) and all(each.status is ConnectorStatus.UNAVAILABLE for each in concerned)
     if closed and not question.pile.faults:
         return _no(question, Gate.OUT_OF_SERVICE, "taken out of service by its operator; a reset cannot cure that")
@@ -196,9 +192,7 @@ def _outage(question: Question) -> No | None:
 
 def _minimum_available(question: Question) -> No | None:
     least = question.policy.minimum_available
-    serving = any(
-        each.status in {ConnectorStatus.AVAILABLE, *_LIVE} for each in question.pile.connectors
-    )
+    serving = any(each.status in {ConnectorStatus.AVAILABLE, *_LIVE} for each in question.pile.connectors)
     if least and serving and question.site_available - 1 < least:
         reason = f"{question.site_available} piles of the site serve, {least} must"
         return _no(question, Gate.MINIMUM_AVAILABLE, reason)

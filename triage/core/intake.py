@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -11,11 +10,12 @@ from msgspec.structs import replace
 from triage.core.classify import Reading, classify
 from triage.core.complaint import Complaint
 from triage.core.draft import Draft, gone
-from triage.core.events import CallbackGiven, ComplaintAct, ComplaintReceived, Moment, Reporter
+from triage.core.events import ComplaintReceived, Moment
 from triage.core.fleet import Pile
-from triage.core.incident import Incident, Judgement
-from triage.core.lifecycle import COMPLAINT_TABLE, Ignore, Trigger
+from triage.core.incident import Incident
 from triage.core.lifecycle import ComplaintAct as Act
+from triage.core.lifecycle import Trigger
+from triage.core.linking import attach, set_state
 from triage.core.opening import open_incident, reopen
 from triage.core.recovery import advance, to_desk
 from triage.core.vocabulary import (
@@ -44,7 +44,6 @@ _ROUTES = {
 }
 _SITE_MATTERS = frozenset({ComplaintSymptom.BLOCKED_BAY, ComplaintSymptom.CLEANLINESS})
 _TROUBLED = frozenset({"faulted", "unavailable"})
-COMPLAINTS_KEPT = 200
 
 
 def receive(draft: Draft, event: ComplaintReceived) -> None:
@@ -68,7 +67,7 @@ def receive(draft: Draft, event: ComplaintReceived) -> None:
     if complaint.route is Route.TECHNICAL and pile is not None:
         _join(draft, complaint, pile, reading)
     else:
-        _set_state(draft, complaint, Act.ROUTE, f"routed to {complaint.route}")
+        set_state(draft, complaint, Act.ROUTE, f"routed to {complaint.route}")
     _answer(draft, complaint.number)
 
 
@@ -129,9 +128,7 @@ def _answer(draft: Draft, number: str) -> None:
 # The verdict ----------------------------------------------------------------------------------------------------------
 
 
-def _judge(
-    draft: Draft, event: ComplaintReceived, pile: Pile, reading: Reading
-) -> tuple[Verdict, float, str]:
+def _judge(draft: Draft, event: ComplaintReceived, pile: Pile, reading: Reading) -> tuple[Verdict, float, str]:
     """What the device's own record says about what the person says, at the time the person says."""
     recent = event.occurred_at is None or draft.now - event.occurred_at <= draft.policy.span("fresh")
     then = _trouble_then(event.history, event.connector)
@@ -240,174 +237,13 @@ def _reopenable(draft: Draft, incident: Incident) -> bool:
     )
 
 
-def attach(draft: Draft, incident: Incident, complaint: Complaint) -> Incident:
-    """Join a complaint to an incident; many complaints about one pile are one incident."""
-    judgements = incident.judgements
-    if complaint.verdict is not None:
-        judged = Judgement(
-            complaint=complaint.number,
-            verdict=complaint.verdict,
-            confidence=complaint.confidence or 0.0,
-            why=complaint.verdict_why,
-        )
-        judgements = (*judgements, judged)[-COMPLAINTS_KEPT:]
-    reporter = _reporter_key(complaint.reporter, complaint.number)
-    reporters = incident.reporters if reporter in incident.reporters else (*incident.reporters, reporter)
-    incident = draft.put_incident(
-        replace(
-            incident,
-            complaints=(*incident.complaints, complaint.number)[-COMPLAINTS_KEPT:],
-            reporters=reporters[-COMPLAINTS_KEPT:],
-            judgements=judgements,
-        )
-    )
-    draft.put_complaint(replace(complaint, incident=incident.id))
-    linked = draft.complaint(complaint.number)
-    if linked is not None:
-        _set_state(draft, linked, Act.LINK, f"joined to {incident.id}")
-    draft.note(incident.id, "complaint", f"complaint {complaint.number} joined", also=(complaint.number,))
-    return incident
-
-
-def _reporter_key(reporter: Reporter, number: str) -> str:
-    """Tells reporters apart without keeping who they are; an anonymous one counts as somebody of his own."""
-    contact = reporter.phone or reporter.email or reporter.name
-    return hashlib.sha256((contact or number).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
 def _raise_order(draft: Draft, incident: Incident) -> None:
     order = draft.order(incident.work_order or "")
     note = "A person reports danger on this pile. 有人报告该桩存在危险。"
     if order is not None and order.priority is not Priority.CRITICAL:
-        draft.put_order(
-            replace(order, priority=Priority.CRITICAL, safety_notes=(*order.safety_notes, note)[-10:])
-        )
+        draft.put_order(replace(order, priority=Priority.CRITICAL, safety_notes=(*order.safety_notes, note)[-10:]))
         draft.note(order.id, "raised", "a person reports danger", also=(incident.id,))
     draft.put_incident(replace(incident, safety=True, clear_since=None))
     pile = draft.pile(incident.pile)
     if pile is not None and pile.hazard is None:
         draft.put_pile(replace(pile, hazard="a person reports danger", hazard_at=draft.now))
-
-
-# What people do with complaints ---------------------------------------------------------------------------------------
-
-
-def _set_state(draft: Draft, complaint: Complaint, act: Act, text: str, **changes: object) -> Complaint | None:
-    target = COMPLAINT_TABLE[complaint.state][act]
-    if isinstance(target, Ignore):
-        return None
-    moved = replace(complaint, state=target, state_since=draft.now, **changes)
-    draft.note(complaint.number, act.value, text)
-    return draft.put_complaint(moved)
-
-
-def call_back(draft: Draft, event: CallbackGiven) -> None:
-    """A reporter was called back. "Not fixed" goes to a person, raised, and never gets the same reset again."""
-    complaint = draft.complaint(event.complaint)
-    if complaint is None:
-        draft.refuse(404, "No such complaint", f"there is no open or recent complaint {event.complaint!r}")
-        return
-    act = Act.SATISFY if event.satisfied else Act.DISSATISFY
-    facts: dict[str, object] = {"satisfied": event.satisfied, "score": event.score, "comment": event.comment}
-    if event.satisfied:
-        facts.update(closed_at=draft.now, close_reason="satisfied")
-    else:
-        facts.update(closed_at=None, priority=_raised(complaint.priority))
-    moved = _set_state(draft, complaint, act, f"called back: {'satisfied' if event.satisfied else 'not fixed'}", **facts)
-    if moved is None:
-        target = COMPLAINT_TABLE[complaint.state][act]
-        draft.refuse(409, "The complaint cannot do that now", f"{complaint.number} is {complaint.state}: {target}")
-        return
-    _tell_incident(draft, moved, satisfied=event.satisfied)
-    newest = draft.complaint(moved.number) or moved
-    draft.reply(200, number=newest.number, status=newest.state.value, incident=newest.incident)
-
-
-def _raised(priority: Priority) -> Priority:
-    order = [Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.CRITICAL]
-    return order[min(order.index(priority) + 1, 3)]
-
-
-def _tell_incident(draft: Draft, complaint: Complaint, *, satisfied: bool) -> None:
-    incident = draft.incident(complaint.incident or "")
-    if satisfied:
-        if incident is not None and incident.state is IncidentState.CONFIRMING:
-            close_if_answered(draft, incident, Trigger.CALLBACK, "every reporter is satisfied")
-        return
-    reason = "the reporter says it is not fixed"
-    if incident is None:
-        pile = draft.pile(complaint.pile or "")
-        if pile is not None:
-            opened = open_incident(draft, pile, Family.REPORTED, complaint.connector or 0, SymptomKind.REPORTED, reason)
-            opened = attach(draft, opened, complaint)
-            to_desk(draft, opened, Trigger.CALLBACK, reason, no_reset_again=True)
-        return
-    if incident.state in {IncidentState.RECOVERING, IncidentState.FIELD}:
-        draft.put_incident(replace(incident, no_reset_again=True))
-    elif incident.state is IncidentState.CLOSED:
-        reopen(draft, incident, Trigger.CALLBACK, reason, to_desk=True)
-    elif incident.state is not IncidentState.DESK:
-        to_desk(draft, incident, Trigger.CALLBACK, reason, no_reset_again=True)
-
-
-def close_if_answered(draft: Draft, incident: Incident, trigger: Trigger, text: str) -> None:
-    """Close a confirming incident once nobody is left to be called back."""
-    for number in incident.complaints:
-        complaint = draft.complaint(number)
-        if complaint is not None and complaint.state is not ComplaintState.CLOSED:
-            return
-    draft.move(incident, trigger, IncidentState.CLOSED, text, closed_at=draft.now, wake_at=None)
-
-
-def act_on_complaint(draft: Draft, event: ComplaintAct) -> None:
-    """Return, close or escalate a complaint, with a reason."""
-    complaint = draft.complaint(event.complaint)
-    if complaint is None:
-        draft.refuse(404, "No such complaint", f"there is no open or recent complaint {event.complaint!r}")
-        return
-    facts: dict[str, object] = {}
-    if event.act == "close":
-        facts = {"closed_at": draft.now, "close_reason": event.reason}
-    elif event.act == "escalate":
-        grade = Grade.ESCALATED if complaint.grade is Grade.ORDINARY else Grade.MAJOR
-        facts = {"grade": grade, "priority": _raised(complaint.priority)}
-    elif event.act == "return":
-        facts = {"route": Route.SERVICE}
-    moved = _set_state(draft, complaint, Act(event.act), f"{event.act} by {event.actor}: {event.reason}", **facts)
-    if moved is None:
-        target = COMPLAINT_TABLE[complaint.state][Act(event.act)]
-        draft.refuse(409, "The complaint cannot do that now", f"{complaint.number} is {complaint.state}: {target}")
-        return
-    incident = draft.incident(moved.incident or "")
-    if event.act == "close" and incident is not None and incident.state is IncidentState.CONFIRMING:
-        close_if_answered(draft, incident, Trigger.CALLBACK, "every complaint is closed")
-    draft.reply(200, number=moved.number, status=moved.state.value, grade=moved.grade.value, priority=moved.priority.value)
-
-
-def remind(draft: Draft, incident: Incident) -> None:
-    """The callback is overdue: remind, and in the end close as unconfirmed, with the reason on record."""
-    if incident.reminders < draft.policy.callback_reminders:
-        draft.move(
-            incident,
-            Trigger.TIMEOUT,
-            IncidentState.CONFIRMING,
-            "callback overdue: reminder",
-            reminders=incident.reminders + 1,
-            wake_at=draft.now + draft.policy.span("callback"),
-        )
-        draft.count("clock_breaches", "callback")
-        return
-    for number in incident.complaints:
-        complaint = draft.complaint(number)
-        if complaint is not None and complaint.state is not ComplaintState.CLOSED:
-            _set_state(
-                draft,
-                complaint,
-                Act.CLOSE,
-                "closed unconfirmed: no answer to the reminders",
-                closed_at=draft.now,
-                close_reason="unconfirmed: no answer to the reminders",
-            )
-    draft.move(
-        incident, Trigger.TIMEOUT, IncidentState.CLOSED, "no answer to the reminders", closed_at=draft.now, wake_at=None
-    )

@@ -1,7 +1,7 @@
 """From a message to what is known of the pile.
 
-Receive order and (boot, sequence) order decide; the device's clock is only used to tell a late message of an older boot.
-A message that is older than what is known changes nothing, and neither does one the broker had retained: both are
+Receive order and (boot, sequence) order decide; the device's clock is only used to tell a late message of an older
+boot. A message that is older than what is known changes nothing, and neither does one the broker had retained: both are
 history, not evidence.
 """
 
@@ -150,9 +150,7 @@ def _normalise(pile: Pile, message: Telemetry, faults: FaultTable) -> tuple[Faul
     return tuple(known)
 
 
-def _connectors(
-    before: tuple[Connector, ...], readings: tuple[Reading, ...], now: datetime
-) -> tuple[Connector, ...]:
+def _connectors(before: tuple[Connector, ...], readings: tuple[Reading, ...], now: datetime) -> tuple[Connector, ...]:
     if len(before) == len(readings) and all(
         old.number == new.connector for old, new in zip(before, readings, strict=True)
     ):

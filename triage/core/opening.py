@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from triage.core.draft import Draft
 from triage.core.fleet import Pile
 from triage.core.incident import Incident
@@ -11,7 +9,7 @@ from triage.core.lifecycle import Trigger
 from triage.core.vocabulary import CloseCode, Family, IncidentState, SymptomKind
 
 
-def open_incident(  # noqa: PLR0913, PLR0917 - what an incident is born with
+def open_incident(
     draft: Draft, pile: Pile, family: Family, connector: int, kind: SymptomKind, summary: str
 ) -> Incident:
     """A new incident, observing. The caller has made sure that none is open for this pile, connector and family."""
@@ -52,7 +50,10 @@ def claimed(pile: Pile, family: Family, connector: int) -> tuple[str, ...]:
 
 
 def reopen(draft: Draft, incident: Incident, trigger: Trigger, text: str, *, to_desk: bool = False) -> Incident:
-    """The same trouble within the reopen window is the same incident. ``to_desk``: a person said so, so a person decides."""
+    """The same trouble within the reopen window is the same incident.
+
+    ``to_desk``: a person said so, so a person decides.
+    """
     target = IncidentState.DESK if to_desk else IncidentState.OBSERVING
     wake = draft.policy.span("desk") if to_desk else draft.policy.hold(incident.family)
     spoiled = incident.close_code in {CloseCode.RECOVERED_REMOTELY, CloseCode.REPAIRED}

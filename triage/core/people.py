@@ -10,6 +10,7 @@ from triage.core.draft import Draft
 from triage.core.events import CommandWanted, IncidentAct, KillSwitch, SilenceLifted, SilenceSet
 from triage.core.gates import judge
 from triage.core.incident import Incident
+from triage.core.inquiry import question
 from triage.core.lifecycle import TABLE, Ignore, Trigger
 from triage.core.opening import open_incident
 from triage.core.silence import Silence
@@ -25,9 +26,7 @@ def act_on_incident(draft: Draft, event: IncidentAct) -> None:
     if not incident.open:
         draft.refuse(409, "The incident is closed", f"{incident.id} ended as {incident.close_code}")
         return
-    draft.note(
-        incident.id, "person", f"{event.act}: {event.reason}", actor=event.actor, data={"act": event.act}
-    )
+    draft.note(incident.id, "person", f"{event.act}: {event.reason}", actor=event.actor, data={"act": event.act})
     problem = _ACTS[event.act](draft, incident, event)
     newest = draft.incident(incident.id)
     if problem or newest is None:
@@ -145,7 +144,7 @@ def want_command(draft: Draft, event: CommandWanted) -> None:
         draft.refuse(409, "The pile is busy", f"an attempt is under way: {fits[0].id}")
         return
     step = replace(manual_step(event.action), scope="pile" if event.connector == 0 else "connector")
-    no = judge(recovery.question(draft, incident, pile, None, step))
+    no = judge(question(draft, incident, pile, None, step))
     if no is not None:
         recovery.record_refusal(draft, incident, step, no)
         draft.refuse(409, f"Refused by gate {no.gate}", no.reason)

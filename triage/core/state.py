@@ -1,7 +1,7 @@
 """What the engine remembers: the open things, the recent things, and when to look at them again.
 
-The state is rebuilt from a snapshot after a restart. Nothing in it is written except by :meth:`State.apply`, with changes
-that a decision carries.
+The state is rebuilt from a snapshot after a restart. Nothing in it is written except by :meth:`State.apply`, with
+changes that a decision carries.
 """
 
 from __future__ import annotations

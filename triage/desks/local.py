@@ -6,7 +6,10 @@ from triage.core.effects import OrderNotice
 
 
 class LocalDesk:
-    """Implements :class:`triage.interfaces.Desk`: the order is on record already, so that is where the team finds it."""
+    """Implements :class:`triage.interfaces.Desk`.
+
+    The order is on record already, so that is where the team finds it.
+    """
 
     name = "local"
 

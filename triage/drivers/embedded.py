@@ -11,6 +11,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from triage.errors import TriageError
 
@@ -112,7 +113,7 @@ class EmbeddedBroker:
         """The server's process id while it runs."""
         return None if self._process is None else self._process.pid
 
-    async def __aenter__(self) -> EmbeddedBroker:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 

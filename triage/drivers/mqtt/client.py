@@ -51,7 +51,7 @@ class MqttClient:
 
     @property
     def connected(self) -> bool:
-        """Whether a connection stands and its subscriptions hold."""
+        """Whether a broker has welcomed us and is there now."""
         return self._told_up is True
 
     def start(self) -> None:
@@ -103,6 +103,7 @@ class MqttClient:
             if not connection.session_present or not self._subscribed_once:
                 await connection.subscribe(self._topics)
                 self._subscribed_once = True
+            self._counters.count("subscriptions_in_force")
             return await connection.hold()
         finally:
             self._connection = None

@@ -1,0 +1,61 @@
+"""A complaint's own moves, and its place in an incident."""
+
+from __future__ import annotations
+
+import hashlib
+
+from msgspec.structs import replace
+
+from triage.core.complaint import Complaint
+from triage.core.draft import Draft
+from triage.core.events import Reporter
+from triage.core.incident import Incident, Judgement
+from triage.core.lifecycle import COMPLAINT_TABLE, Ignore
+from triage.core.lifecycle import ComplaintAct as Act
+
+COMPLAINTS_KEPT = 200
+
+
+def set_state(draft: Draft, complaint: Complaint, act: Act, text: str, **changes: object) -> Complaint | None:
+    """Move a complaint along its table; None when its state ignores that."""
+    target = COMPLAINT_TABLE[complaint.state][act]
+    if isinstance(target, Ignore):
+        return None
+    moved = replace(complaint, state=target, state_since=draft.now, **changes)
+    draft.note(complaint.number, act.value, text)
+    return draft.put_complaint(moved)
+
+
+def attach(draft: Draft, incident: Incident, complaint: Complaint) -> Incident:
+    """Join a complaint to an incident; many complaints about one pile are one incident."""
+    judgements = incident.judgements
+    if complaint.verdict is not None:
+        judged = Judgement(
+            complaint=complaint.number,
+            verdict=complaint.verdict,
+            confidence=complaint.confidence or 0.0,
+            why=complaint.verdict_why,
+        )
+        judgements = (*judgements, judged)[-COMPLAINTS_KEPT:]
+    reporter = _reporter_key(complaint.reporter, complaint.number)
+    reporters = incident.reporters if reporter in incident.reporters else (*incident.reporters, reporter)
+    incident = draft.put_incident(
+        replace(
+            incident,
+            complaints=(*incident.complaints, complaint.number)[-COMPLAINTS_KEPT:],
+            reporters=reporters[-COMPLAINTS_KEPT:],
+            judgements=judgements,
+        )
+    )
+    draft.put_complaint(replace(complaint, incident=incident.id))
+    linked = draft.complaint(complaint.number)
+    if linked is not None:
+        set_state(draft, linked, Act.LINK, f"joined to {incident.id}")
+    draft.note(incident.id, "complaint", f"complaint {complaint.number} joined", also=(complaint.number,))
+    return incident
+
+
+def _reporter_key(reporter: Reporter, number: str) -> str:
+    """Tells reporters apart without keeping who they are; an anonymous one counts as somebody of his own."""
+    contact = reporter.phone or reporter.email or reporter.name
+    return hashlib.sha256((contact or number).encode("utf-8", "surrogatepass")).hexdigest()[:16]
