@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import sqlite3
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -96,6 +97,44 @@ async def test_a_batch_that_fails_in_the_middle_keeps_nothing(sql_backing: SqlBa
     await store.commit(changes)
     assert await texts(store) == ["line 1", "line 2"]
     assert (await verify(store, await store.head())).count == 2
+
+
+WRITER = """
+import asyncio, sys
+from tests.contract.test_storage import incident, line, Changes
+from triage.storage.sql import SqlStore
+
+async def main():
+    store = SqlStore(sys.argv[1])
+    for number in range(int(sys.argv[2]), 100_000):
+        name = f"I{number}"
+        await store.commit(Changes(incidents={name: incident(name)}, journal=[line(number)]))
+        print(number, flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_writer_killed_in_the_act_loses_nothing_it_had_committed(sql_backing: SqlBacking) -> None:
+    done = -1
+    for lines in (1, 7, 30):
+        writer = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", WRITER, sql_backing.url, str(done + 1), stdout=asyncio.subprocess.PIPE
+        )
+        assert writer.stdout is not None
+        for _ in range(lines):
+            done = int(await writer.stdout.readline())
+        writer.kill()
+        told = (await writer.stdout.read()).split()
+        await writer.wait()
+        store = await sql_backing.open()
+        found = await texts(store)
+        done = max([done, *map(int, told)])
+        # The last one may have landed without a word of it.
+        assert found in ([f"line {n}" for n in range(done + 1)], [f"line {n}" for n in range(done + 2)])
+        assert len((await store.load(NOW)).incidents) == len(found)
+        assert (await verify(store, await store.head())).count == len(found)
+        done = len(found) - 1
 
 
 # SQLite.
