@@ -20,6 +20,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, TypeVarTuple
 from weakref import WeakSet
 
+TURNS_LIMIT = 50_000
+"""Turns of the loop within one moment that nobody needs who is not running in a circle."""
+
 WORLD = "world"
 """The process of everything that was not started on behalf of another one; it cannot be killed."""
 
@@ -31,6 +34,10 @@ Ts = TypeVarTuple("Ts")
 
 class DeadlockError(RuntimeError):
     """Nothing is ready and no timer is set: whoever still waits, waits for ever."""
+
+
+class LivelockError(RuntimeError):
+    """The program turns and turns and time does not pass: on a real clock it would burn a processor."""
 
 
 class _Item(asyncio.TimerHandle):
@@ -69,6 +76,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._dead: set[str] = set()
         self._tasks: dict[str, WeakSet[asyncio.Task[Any]]] = {}
         self._fuses: dict[str, tuple[int, Callable[[], None] | None]] = {}
+        self._turns = 0
         self.steps = 0  # task steps run so far
         self.set_task_factory(self._make_task)
 
@@ -161,8 +169,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return task
 
     def _run_once(self) -> None:
+        self._turns += 1
         if not self._line:
             self._advance()
+        elif self._turns > TURNS_LIMIT:
+            busy = sorted({repr(item) for item in self._line})
+            raise LivelockError(f"second {self._seconds:.3f} does not end: {busy[:5]}")
         line, self._line = self._line, []
         if len(line) > 1:
             self._permute(line)
@@ -189,7 +201,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
             waiting = sorted(task.get_name() for tasks in self._tasks.values() for task in tasks if not task.done())
             msg = f"deadlock at second {self._seconds:.3f}: nothing is ready, no timer is set; waiting: {waiting[:20]}"
             raise DeadlockError(msg)
-        self._seconds = max(self._seconds, timers[0][0])
+        if timers[0][0] > self._seconds:
+            self._seconds = timers[0][0]
+            self._turns = 0
+        elif self._turns > TURNS_LIMIT:
+            raise LivelockError(f"second {self._seconds:.3f} does not end: timers of no length, {timers[0][2]!r}")
         while timers and timers[0][0] <= self._seconds:
             self._line.append(heapq.heappop(timers)[2])
 

@@ -150,6 +150,10 @@ class Broker:
         if self._session is session:
             self._session = None
 
+    def drop(self) -> None:
+        """The daemon's process is gone, and its connection with it."""
+        self._session = None
+
     def acknowledge(self, session: Session, mids: Sequence[int]) -> None:
         """Acknowledge messages of ``session``; it takes a moment to leave the daemon, and dies with it."""
         self._loop.call_later(self.ACK_S, self._acknowledged, session, mids, context=session.context)

@@ -1,8 +1,8 @@
-"""The two clocks of the simulated daemon: one that people and time servers set, and one that never jumps."""
+"""The host's wall clock, which people and time servers set at will."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,26 +13,22 @@ EPOCH_S = EPOCH.timestamp()
 """Unix time of the world's second 0; the piles' own clocks go by it, whatever happens to the daemon's."""
 
 
-class WorldClock:
-    """See :class:`triage.interfaces.Clock`."""
+class WallClock:
+    """What the wall shows; the daemon's own clock is drawn towards it."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         """Begin right."""
         self._loop = loop
-        self._off = timedelta(0)
+        self._off_s = 0.0
 
-    def now(self) -> datetime:
-        """What the wall shows."""
-        return EPOCH + self._off + timedelta(seconds=self._loop.time())
-
-    def monotonic(self) -> float:
-        """Seconds since the world began."""
-        return self._loop.time()
+    def __call__(self) -> float:
+        """Unix time as the host believes it."""
+        return EPOCH_S + self._loop.time() + self._off_s
 
     def jump(self, seconds: float) -> None:
-        """Somebody, or a time server, sets the wall clock."""
-        self._off += timedelta(seconds=seconds)
+        """Somebody, or a time server, sets the clock."""
+        self._off_s += seconds
 
     def right(self) -> None:
-        """The wall clock is set right."""
-        self._off = timedelta(0)
+        """The clock is set right."""
+        self._off_s = 0.0

@@ -6,7 +6,7 @@ The translation from the piles' JSON is its own (the codec is tested elsewhere, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from datetime import datetime
 from random import Random
@@ -19,12 +19,11 @@ from triage.core.effects import Command
 from triage.core.events import CommandAnswer, DriverLink, Event, FaultClaim, PileStatus, Reading, Telemetry
 from triage.core.vocabulary import AnswerResult, BootReason, ConnectorStatus
 from triage.drivers.mqtt.second_look import SecondLook
-from triage.interfaces import Dispatch, Inlet
+from triage.interfaces import Clock, Dispatch, Inlet
 
 if TYPE_CHECKING:
     from simulators.invariants import Auditor
     from simulators.loop import VirtualLoop
-    from simulators.world.clock import WorldClock
 
 
 class WorldDriver:
@@ -33,9 +32,17 @@ class WorldDriver:
     name = "mqtt"
 
     def __init__(
-        self, loop: VirtualLoop, clock: WorldClock, broker: Broker, rng: Random, auditor: Auditor, fresh_s: float
+        self,
+        loop: VirtualLoop,
+        clock: Clock,
+        broker: Broker,
+        rng: Random,
+        auditor: Auditor,
+        *,
+        fresh_s: float,
+        handled: Callable[[int], None],
     ) -> None:
-        """Belong to one life of the daemon; the next life gets a driver of its own."""
+        """Belong to one life of the daemon; the next one gets its own. ``handled`` hears how many messages came."""
         self._loop = loop
         self._clock = clock
         self._broker = broker
@@ -46,7 +53,7 @@ class WorldDriver:
         self._gone = asyncio.Event()
         self._inlet: Inlet | None = None
         self._task: asyncio.Task[None] | None = None
-        self.handed = 0
+        self._handled = handled
 
     async def start(self, inlet: Inlet) -> None:
         """Connect in the background."""
@@ -98,13 +105,13 @@ class WorldDriver:
                     self._auditor.handed(message.pile, token, told(message, event, second))
             elif isinstance(event, PileStatus):
                 self._look.status(event, second)
-        self.handed += len(messages)
 
         def acknowledge() -> None:
             self._auditor.acknowledged(tokens)
             self._broker.acknowledge(session, [mid for _, mid in tokens])
 
         self._inlet.offer(events, acknowledge)
+        self._handled(len(messages))
 
     # -- out -------------------------------------------------------------------------------------------------------
 

@@ -17,8 +17,7 @@ from triage.errors import OverloadedError, StoreError
 
 if TYPE_CHECKING:
     from simulators.loop import VirtualLoop
-    from simulators.world.clock import WorldClock
-    from triage.interfaces import Inlet
+    from triage.interfaces import Clock, Inlet
 
 TIMEOUT_S = 30.0
 UNAVAILABLE = Answer(status=503, body={})
@@ -27,10 +26,10 @@ UNAVAILABLE = Answer(status=503, body={})
 class Front:
     """Where clients knock. A request is handled in the daemon's process and dies with it."""
 
-    def __init__(self, loop: VirtualLoop, clock: WorldClock, rng: Random) -> None:
+    def __init__(self, loop: VirtualLoop, rng: Random) -> None:
         """Nobody listens yet."""
         self._loop = loop
-        self._clock = clock
+        self._clock: Clock | None = None
         self._rng = rng
         self._process: str | None = None
         self._inlet: Inlet | None = None
@@ -41,13 +40,13 @@ class Front:
         # Clients are processes of the world, whoever makes them start.
         self._own = Context()
 
-    def listen(self, process: str, inlet: Inlet) -> None:
-        """A daemon takes requests."""
-        self._process, self._inlet = process, inlet
+    def listen(self, process: str, inlet: Inlet, clock: Clock) -> None:
+        """A daemon takes requests, and stamps them by its own clock."""
+        self._process, self._inlet, self._clock = process, inlet, clock
 
     def close(self) -> None:
         """The daemon is gone, and every open connection with it."""
-        self._process = self._inlet = None
+        self._process = self._inlet = self._clock = None
         for future in list(self._open):
             if not future.done():
                 future.set_exception(ConnectionResetError())
@@ -82,12 +81,12 @@ class Front:
 
     async def _try(self, make: Callable[[datetime], Ask]) -> Answer | None:
         await asyncio.sleep(self._rng.uniform(0.005, 0.1))
-        inlet, process = self._inlet, self._process
-        if inlet is None or process is None:
+        inlet, process, clock = self._inlet, self._process, self._clock
+        if inlet is None or process is None or clock is None:
             return None
         reply: asyncio.Future[Answer] = self._loop.create_future()
         self._open.add(reply)
-        self._loop.start_as(process, self._handle(inlet, make(self._clock.now()), reply))
+        self._loop.start_as(process, self._handle(inlet, make(clock.now()), reply))
         try:
             answer = await asyncio.wait_for(asyncio.shield(reply), TIMEOUT_S)
         except (ConnectionResetError, TimeoutError):

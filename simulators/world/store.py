@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
@@ -32,12 +32,15 @@ class Mood:
 class FlakyStore(MemoryStore):
     """The memory store behind a bad connection; the disk outlives it, as it outlives the daemon."""
 
-    def __init__(self, disk: MemoryDisk, mood: Mood, rng: Random, auditor: Auditor) -> None:
-        """``auditor`` is told of every transaction at the moment it takes effect."""
+    def __init__(
+        self, disk: MemoryDisk, mood: Mood, rng: Random, auditor: Auditor, committed: Callable[[Changes], None]
+    ) -> None:
+        """``auditor`` and ``committed`` are told of every transaction at the moment it takes effect."""
         super().__init__(disk)
         self._mood = mood
         self._rng = rng
         self._auditor = auditor
+        self._committed = committed
         self.failures = 0
 
     async def load(self, now: datetime) -> Snapshot:
@@ -52,6 +55,7 @@ class FlakyStore(MemoryStore):
         await self._travel()
         await super().commit(changes)
         self._auditor.committed(changes)
+        self._committed(changes)
         await asyncio.sleep(self._rng.random() * self._mood.slow_s)
         if self._rng.random() < self._mood.forgets_to_say:
             self.failures += 1

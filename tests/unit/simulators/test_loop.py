@@ -1,13 +1,14 @@
 """The loop of the simulated world: virtual time, seeded order, true kill."""
 
 import asyncio
+import contextlib
 import gc
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from simulators.loop import DeadlockError, VirtualLoop
+from simulators.loop import DeadlockError, LivelockError, VirtualLoop
 
 
 @pytest.fixture
@@ -36,6 +37,21 @@ def test_waiting_for_nothing_is_a_deadlock_that_names_the_waiter(loop: VirtualLo
 
     with pytest.raises(DeadlockError, match="the-waiter"):
         loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize("timed", [False, True])
+def test_running_in_a_circle_is_a_livelock(loop: VirtualLoop, timed: bool) -> None:
+    async def spin() -> None:
+        while True:
+            if timed:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0):
+                        await asyncio.Event().wait()
+            else:
+                await asyncio.sleep(0)
+
+    with pytest.raises(LivelockError, match="does not end"):
+        loop.run_until_complete(spin())
 
 
 def order_of(seed: int) -> list[int]:
