@@ -35,6 +35,7 @@ TEAM_COLUMNS = ("team", "region", "language", "calendar", "contact")
 
 MOST_CONNECTORS = 64
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+_REGION = re.compile(r"[^\x00-\x1f\x7f]{1,64}\Z")
 _PROFILE = re.compile(r"[A-Za-z0-9._-]{1,64}(?:/[A-Za-z0-9._-]{1,64})?\Z")
 _WHOLE = re.compile(r"[0-9]{1,9}\Z")
 _DECIMAL = re.compile(r"[-+]?[0-9]{1,3}(?:\.[0-9]{0,20})?\Z")
@@ -133,7 +134,7 @@ class _Row:
         return Registration(
             pile=self.id("pile"),
             site=self.id("site"),
-            region=self.id("region"),
+            region=self._matching("region", _REGION, "name the region with at most 64 characters"),
             profile=self._matching("profile", _PROFILE, "a profile is a name such as pile/v1"),
             model=self.text("model"),
             connectors=self._whole("connectors", 1, MOST_CONNECTORS) or 1,

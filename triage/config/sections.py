@@ -148,14 +148,6 @@ class Notify(Strict):
     """Messages to people; nothing to set yet, the section may stand empty."""
 
 
-class History(Strict):
-    """How long the record is kept."""
-
-    keep_days: Annotated[int, Field(ge=1, le=36_600)] = Field(
-        731, description="days that closed complaints, incidents and work orders stay in the database"
-    )
-
-
 _POLICY_NOTES: dict[str, str] = {
     "mode": "ceiling over all plans: `disabled`, `shadow` (decide and record, send nothing), `approve` or `live`",
     "speed": "runs every hold, timeout, soak, window and clock this many times as fast; for demo, drills and tests",

@@ -15,7 +15,6 @@ from triage.config.sections import (
     Auth,
     Database,
     Desk,
-    History,
     Http,
     LocalDesk,
     Mqtt,
@@ -49,7 +48,6 @@ class Settings(Strict):
     notify: Notify = Field(Notify(), description="messages to people")
     desks: tuple[Desk, ...] = Field((LocalDesk(kind="local"),), description="where work orders go")
     auth: Auth = Field(Auth(), description="who may come in")
-    history: History = Field(History(), description="how long the record is kept")
 
     @property
     def fleet_path(self) -> Path:

@@ -49,7 +49,9 @@ def next_look(pile: Pile, policy: Policy, now: datetime, listening_since: dateti
             if stuck > now:
                 looks.append(stuck)
     if any(symptom.kind is SymptomKind.FLAPPING for symptom in pile.symptoms):
-        looks.append(pile.onsets[0] + policy.span("flap_window") + timedelta(seconds=1))
+        # It stops flapping when so many onsets have left the window that too few are inside.
+        ends = [onset + policy.span("flap_window") for onset in pile.onsets]
+        looks.append(min((end for end in ends if end > now), default=now) + timedelta(seconds=1))
     return min(looks, default=None)
 
 

@@ -84,7 +84,7 @@ def _record(draft: Draft, event: ComplaintReceived, reading: Reading, pile: Pile
         text=event.text,
         received_at=draft.now,
         reporter=event.reporter,
-        category=Category.SAFETY if reading.safety else reading.category,
+        category=reading.category,
         symptom=reading.symptom,
         safety=reading.safety,
         why=reading.why,

@@ -56,7 +56,7 @@ def test_chinese_addresses_survive_every_encoding(tmp_path: Path, encoding: str)
         ("north,mall,P/1,pile/v1,AC,1", "pile", "is not allowed"),
         ("north,mall,,pile/v1,AC,1", "pile", "is empty"),
         ("north,ma ll,P1,pile/v1,AC,1", "site", "is not allowed"),
-        ("north+,mall,P1,pile/v1,AC,1", "region", "is not allowed"),
+        ("n" * 65 + ",mall,P1,pile/v1,AC,1", "region", "is not allowed"),
         (f"north,mall,{'x' * 65},pile/v1,AC,1", "pile", "is not allowed"),
         ("north,mall,P1,,AC,1", "profile", "is empty"),
         ("north,mall,P1,pile/v1/x,AC,1", "profile", "is not allowed"),

@@ -149,7 +149,6 @@ CASES = [
     ),
     ("mqtt: {password_file: nowhere}\n", 1, "mqtt.password_file", "cannot be read"),
     ("mqtt: {password_file: triage.yaml, password: x}\n", 1, "mqtt.password_file", "password is given as well"),
-    ("history: {keep_days: 0}\n", 1, "history.keep_days", "greater than or equal to 1"),
     ("- a\n", 1, "", "must be a mapping"),
 ]
 
