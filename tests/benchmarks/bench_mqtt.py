@@ -18,14 +18,18 @@ import socket
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import msgspec
 import uvloop
 
 from tests.integration.brokers import Mosquitto
-from triage.core.events import Event, Telemetry
+from triage.core.effects import Answer
+from triage.core.events import Ask, Event, Telemetry
 from triage.drivers.mqtt.driver import MqttDriver
 
 PILES = 500
@@ -55,7 +59,7 @@ class AtOnce:
         self.first_cpu_s = 0.0
         self.done = asyncio.Event()
 
-    def offer(self, events, ack=None) -> None:
+    def offer(self, events: Sequence[Event], ack: Callable[[], None] | None = None) -> None:
         events_of_piles = sum(type(event) is Telemetry for event in events)
         if events_of_piles and not self.seen:
             self.first_s, self.first_cpu_s = time.perf_counter(), cpu_s()
@@ -66,7 +70,7 @@ class AtOnce:
         if self.seen >= self.expected:
             self.done.set()
 
-    async def submit(self, event: Event):
+    async def submit(self, event: Ask) -> Answer:
         raise AssertionError("drivers only offer")
 
 
@@ -105,17 +109,29 @@ def telemetry(seq: int) -> bytes:
     )
 
 
-def publish(port: int, messages: int, qos: int, number: int, cores: set[int], rate: float, go) -> None:
+@dataclass(frozen=True)
+class Load:
+    """What one publisher offers."""
+
+    port: int
+    messages: int
+    qos: int
+    rate: float
+    cores: set[int]
+
+
+def publish(load: Load, number: int, go: Barrier) -> None:
     """One publisher: at most 500 unacknowledged, like a gateway that waits for its broker."""
-    os.sched_setaffinity(0, cores)
+    os.sched_setaffinity(0, load.cores)
+    qos = load.qos
     topics = [f"pile/v1/site-{pile % 20:02}/pile-{number}-{pile:04}/telemetry" for pile in range(PILES)]
     chunks = [
         b"".join(
             packet(topics[seq % PILES], telemetry(seq), qos, seq % 65_535 + 1) for seq in range(start, start + CHUNK)
         )
-        for start in range(0, messages, CHUNK)
+        for start in range(0, load.messages, CHUNK)
     ]
-    with socket.create_connection(("127.0.0.1", port)) as link:
+    with socket.create_connection(("127.0.0.1", load.port)) as link:
         name = f"bench-{number}".encode()
         link.sendall(
             b"\x10" + bytes([12 + len(name)]) + b"\x00\x04MQTT\x04\x02\x00\x00\x00" + bytes([len(name)]) + name
@@ -126,12 +142,12 @@ def publish(port: int, messages: int, qos: int, number: int, cores: set[int], ra
             threading.Thread(target=answers, args=(link, window), daemon=True).start()
         go.wait()
         began = time.perf_counter()
-        for number, chunk in enumerate(chunks):
+        for sent, chunk in enumerate(chunks):
             if qos:
                 window.acquire()
             link.sendall(chunk)
-            if rate:
-                time.sleep(max(0.0, began + number * CHUNK / rate - time.perf_counter()))
+            if load.rate:
+                time.sleep(max(0.0, began + sent * CHUNK / load.rate - time.perf_counter()))
         time.sleep(60)
 
 
@@ -163,10 +179,11 @@ async def run(options: argparse.Namespace) -> None:
         await asyncio.sleep(0.2)
         spawn = multiprocessing.get_context("spawn")
         go = spawn.Barrier(PUBLISHERS)
+        load = Load(broker.port, total // PUBLISHERS, options.qos, options.rate / PUBLISHERS, others)
         publishers = [
             spawn.Process(
                 target=publish,
-                args=(broker.port, total // PUBLISHERS, options.qos, n, others, options.rate / PUBLISHERS, go),
+                args=(load, n, go),
             )
             for n in range(PUBLISHERS)
         ]
