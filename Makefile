@@ -32,8 +32,8 @@ parts: .venv/project ## find the servers and the browser the tests use; install 
 world: .venv/project ## a simulated fleet under virtual time: make world SEED=7 ARGS="--crash-every 50"
 	$(BIN)/python -m simulators world --piles 40 --days 2 --seed $(SEED) $(ARGS)
 
-bench: .venv/project parts ## the benchmarks, one at a time
-	$(BIN)/pytest -p no:xdist -s tests/benchmarks $(ARGS)
+bench: .venv/project parts ## the benchmarks, one at a time, each beside its goal
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lock: .venv/project ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --universal --python-version 3.11 \
