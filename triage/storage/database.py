@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-import psycopg
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -187,8 +187,10 @@ def _fault(error: BaseException) -> tuple[type[TriageError], str] | None:
     cause: BaseException | None = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
         return _sqlite_fault(cause)
-    if isinstance(cause, psycopg.Error):
-        return _postgres_fault(cause)
+    # Loaded only with a PostgreSQL database: it costs a daemon on SQLite a part of its start.
+    psycopg = sys.modules.get("psycopg")
+    if psycopg is not None and isinstance(cause, psycopg.Error):
+        return _postgres_fault(cause, passing=isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError)))
     if isinstance(cause, (OSError, TimeoutError, SQLAlchemyError)):
         return StoreError, f"{type(cause).__name__}: {_first_line(cause)}"
     return None
@@ -204,11 +206,9 @@ def _sqlite_fault(error: sqlite3.Error) -> tuple[type[TriageError], str]:
     return StoreError, text
 
 
-def _postgres_fault(error: psycopg.Error) -> tuple[type[TriageError], str]:
+def _postgres_fault(error: Any, *, passing: bool) -> tuple[type[TriageError], str]:
     state = error.sqlstate or ""
-    passing = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) or state.startswith(
-        _POSTGRES_PASSING
-    )
+    passing = passing or state.startswith(_POSTGRES_PASSING)
     return (StoreError if passing else StoreRefusedError), f"{_first_line(error)} [{state or type(error).__name__}]"
 
 

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 
 from triage.errors import StoreRefusedError
 
-
-def _config(connection: Connection | None = None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config
+NEWEST = "0001"
+"""The newest revision in ``migrations/versions``; a test keeps them equal."""
 
 
 def outdated(connection: Connection) -> bool:
@@ -26,14 +19,15 @@ def outdated(connection: Connection) -> bool:
     Raises:
         StoreRefusedError: a newer version of the product wrote it.
     """
-    script = ScriptDirectory.from_config(_config())
-    present = MigrationContext.configure(connection).get_current_revision()
-    if present is not None and present not in {revision.revision for revision in script.walk_revisions()}:
+    present = _present(connection)
+    if present == NEWEST:
+        return False
+    if present is not None and present not in _known():
         raise StoreRefusedError(
             f"the database has schema {present}, which this version does not know (its newest is "
-            f"{script.get_current_head()}): a newer version wrote it; install that one, or restore a backup"
+            f"{NEWEST}): a newer version wrote it; install that one, or restore a backup"
         )
-    return present != script.get_current_head()
+    return True
 
 
 def upgrade(connection: Connection) -> None:
@@ -42,5 +36,30 @@ def upgrade(connection: Connection) -> None:
     Raises:
         StoreRefusedError: a newer version of the product wrote it.
     """
-    if outdated(connection):
-        command.upgrade(_config(connection), "head")
+    if not outdated(connection):
+        return
+    from alembic import command  # noqa: PLC0415 - costs half a second, and a daemon that restarts needs none of it
+
+    command.upgrade(_config(connection), "head")
+
+
+def _present(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
+
+
+def _known() -> set[str]:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see upgrade()
+
+    return {revision.revision for revision in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def _config(connection: Connection | None = None) -> Any:
+    from alembic.config import Config  # noqa: PLC0415 - see upgrade()
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
