@@ -182,7 +182,9 @@ def _entry(number: int, seed: int, rates: Rates) -> Entry:
     turn = site_number // len(AREAS)
     site = f"{area.code}{turn + 1:02d}"
     rng = Random(f"{seed}/{site}/{place}")
-    model = rng.choice(MODELS)
+    batch = list(MODELS) * (PILES_PER_SITE // len(MODELS))
+    Random(f"{seed}/{site}/makes").shuffle(batch)
+    model = batch[place]
     nature = Nature(
         pile=f"{site}-{place + 1:03d}",
         site=site,

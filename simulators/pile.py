@@ -107,6 +107,11 @@ class Pile:
         return device.powered and device.up and not device.dead and not device.link_broken
 
     @property
+    def left_politely(self) -> bool:
+        """Whether it closed its last connection properly, so that no last will is published."""
+        return self._device.left_politely
+
+    @property
     def truth(self) -> Truth:
         """What really happened here so far."""
         return self._device.truth

@@ -125,6 +125,7 @@ class Device:
         ]
         self.heard: dict[str, dict[str, Any]] = {}
         self._buffer: deque[dict[str, Any]] = deque(maxlen=BUFFERED)
+        self.left_politely = False
         self._was_reachable = False
         self._will_due: float | None = None
 
@@ -267,6 +268,7 @@ class Device:
             self._connect(now)
         elif not reachable and self._was_reachable:
             self._was_reachable = False
+            self.left_politely = goodbye
             if not goodbye:
                 self._arm_will(now)
         if not reachable or self.silent:
