@@ -316,8 +316,10 @@ def render(summary: Mapping[str, Any]) -> str:
         "",
         f"{summary['piles']} piles, {summary['telemetry']} telemetry messages",
         f"complaints: {summary['complaints']['submitted']} submitted, {summary['complaints']['answered']} answered",
-        f"incidents: {summary['incidents']['opened']} opened; ended: {_counts(summary['incidents']['closed'])}; "
-        f"open: {_counts(summary['incidents']['open'])}",
+        (
+            f"incidents: {summary['incidents']['opened']} opened; ended: {_counts(summary['incidents']['closed'])}; "
+            f"open: {_counts(summary['incidents']['open'])}"
+        ),
         f"attempts that move something: {_counts(summary['attempts'])}",
         _recoveries(summary),
         f"work orders: {_counts(summary['work_orders'])}",

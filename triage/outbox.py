@@ -63,12 +63,16 @@ class Outbox:
 
     def resume(self, items: Iterable[OutboxItem]) -> None:
         """Take up what an earlier process left: everything but what it may have sent already."""
-        self.release(item for item in items if item.effect.repeat is not Repeat.NEVER_BLIND)
+        self._take(item for item in items if item.effect.repeat is not Repeat.NEVER_BLIND)
 
     def release(self, items: Iterable[OutboxItem]) -> None:
         """Take committed effects; called after their commit, by the process that committed them."""
+        # A version with tries is our own report of a failed delivery; the notice waits here already.
+        self._take(item for item in items if not item.tries)
+
+    def _take(self, items: Iterable[OutboxItem]) -> None:
         for item in items:
-            if item.state not in {"pending", "sent"} or item.tries:
+            if item.state not in {"pending", "sent"}:
                 continue
             if isinstance(item.effect, Command):
                 self._commands.append(item.effect)
@@ -144,7 +148,7 @@ class Outbox:
                 await self._deliver(ready)
                 continue
             self._more.clear()
-            pause = min((max(0.05, each.try_at - now) for each in self._notices), default=60.0)
+            pause = min((max(0.05, each.try_at - now) for each in self._foremost()), default=60.0)
             try:
                 async with asyncio.timeout(pause):
                     await self._more.wait()
@@ -152,14 +156,15 @@ class Outbox:
                 continue
 
     def _next_notice(self, now: float) -> _Notice | None:
-        """The oldest notice that may be tried; notices of one order keep their order."""
-        blocked: set[tuple[str, str]] = set()
+        """The oldest notice that may be tried."""
+        return next((each for each in self._foremost() if each.try_at <= now), None)
+
+    def _foremost(self) -> Iterable[_Notice]:
+        """The first notice of each order at each desk; the others wait behind it, so that orders keep their order."""
+        foremost: dict[tuple[str, str], _Notice] = {}
         for each in self._notices:
-            key = (each.desk, each.notice.order.id)
-            if key not in blocked and each.try_at <= now:
-                return each
-            blocked.add(key)
-        return None
+            foremost.setdefault((each.desk, each.notice.order.id), each)
+        return foremost.values()
 
     async def _deliver(self, waiting: _Notice) -> None:
         try:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from triage.core import callback, field, recovery, review
+from triage.core import callback, field, recovery, review, visits
 from triage.core.detect import symptoms
 from triage.core.draft import Draft, gone, present
 from triage.core.fleet import Pile, Symptom
 from triage.core.incident import Incident
 from triage.core.lifecycle import Trigger
 from triage.core.opening import claimed, open_incident, reopen
-from triage.core.vocabulary import CloseCode, Family, IncidentState, OrderReason, OrderState, Result
+from triage.core.vocabulary import CloseCode, Family, IncidentState, OrderReason, Result
 
 _NOT_AN_INCIDENT = frozenset({Family.USER_SIDE})
 """Vehicle or user: the fault is shown and corroborates complaints, but there is nothing to do about the pile."""
@@ -219,8 +219,8 @@ def _probation(draft: Draft, incident: Incident, pile: Pile) -> None:
 
 def _desk(draft: Draft, incident: Incident, pile: Pile) -> None:
     order = draft.order(incident.work_order or "")
-    returned = order is not None and order.state is OrderState.RETURNED
-    if _clear(draft, incident, pile) and not incident.no_reset_again and not returned and not incident.complaints:
+    ordered = order is not None and order.open
+    if _clear(draft, incident, pile) and not incident.no_reset_again and not ordered and not incident.complaints:
         review.start_soak(draft, incident, Trigger.CLEAR, CloseCode.SELF_CLEARED, "gone while the desk had it")
         return
     if not _due(draft, incident):
@@ -234,7 +234,7 @@ def _desk(draft: Draft, incident: Incident, pile: Pile) -> None:
 
 def _field(draft: Draft, incident: Incident, pile: Pile) -> None:
     del pile
-    field.watch(draft, incident)
+    visits.watch(draft, incident)
 
 
 def _confirming(draft: Draft, incident: Incident, pile: Pile) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from triage.core import conduct, field
+from triage.core import conduct, visits
 from triage.core.detect import next_look
 from triage.core.draft import Draft
 from triage.core.events import Due
@@ -41,7 +41,7 @@ def _due_order(draft: Draft, id: str) -> None:
     if order is None:
         return
     if order.open:
-        field.tick_order(draft, order)
+        visits.tick_order(draft, order)
     else:
         draft.forgotten.append(("order", id))
 

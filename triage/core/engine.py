@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from triage.core import callback, conduct, deadlines, field, intake, people, reports
+from triage.core import callback, conduct, deadlines, intake, people, reports, visits
 from triage.core.deadlines import SAMPLE_SLICE
 from triage.core.detect import next_look, symptoms
 from triage.core.draft import Decision, Draft, Rules
@@ -235,7 +235,7 @@ _HANDLERS: dict[type[Event], Callable[[Draft, Any], None]] = {
     CallbackGiven: callback.call_back,
     ComplaintAct: callback.act_on_complaint,
     IncidentAct: people.act_on_incident,
-    OrderAct: field.act_on_order,
+    OrderAct: visits.act_on_order,
     SilenceSet: people.set_silence,
     SilenceLifted: people.lift_silence,
     CommandWanted: people.want_command,

@@ -141,7 +141,7 @@ TABLE: dict[S, dict[Trigger, Entry]] = {
         Trigger.EXHAUSTED: (S.FIELD, S.DESK, S.CLOSED),
         Trigger.SOAKED: _NO_SOAK,
         Trigger.TIMEOUT: (S.FIELD, S.CLOSED),
-        Trigger.ORDER: Ignore("a returned order waits for the dispatcher"),
+        Trigger.ORDER: (S.FIELD,),
         Trigger.CALLBACK: (S.CLOSED,),
         Trigger.PERSON: (S.HELD, S.OBSERVING, S.FIELD, S.CLOSED),
     },

@@ -7,14 +7,16 @@ from msgspec.structs import replace
 from triage.core import field, recovery
 from triage.core.attempt import conclude, manual_step
 from triage.core.draft import Draft
+from triage.core.ending import end
 from triage.core.events import CommandWanted, IncidentAct, KillSwitch, SilenceLifted, SilenceSet
 from triage.core.gates import judge
 from triage.core.incident import Incident
 from triage.core.inquiry import question
 from triage.core.lifecycle import TABLE, Ignore, Trigger
 from triage.core.opening import open_incident
+from triage.core.orders import recall
 from triage.core.silence import Silence
-from triage.core.vocabulary import CloseCode, Family, IncidentState, OrderReason, Result, SymptomKind
+from triage.core.vocabulary import CloseCode, Family, IncidentState, OrderReason, OrderState, Result, SymptomKind
 
 
 def act_on_incident(draft: Draft, event: IncidentAct) -> None:
@@ -100,14 +102,16 @@ def _approve(draft: Draft, incident: Incident, event: IncidentAct) -> str:
 
 def _dismiss(draft: Draft, incident: Incident, event: IncidentAct) -> str:
     order = draft.order(incident.work_order or "")
-    if order is not None and order.open:
+    if order is not None and order.state is OrderState.RETURNED:
+        recall(draft, order, f"dismissed by {event.actor}")
+    elif order is not None and order.open:
         return f"order {order.id} is open: complete or return it first"
     incident = _break_off(draft, incident, "dismissed by a person")
     pile = draft.pile(incident.pile)
     if incident.safety and pile is not None and pile.hazard is not None:
         draft.put_pile(replace(pile, hazard=None, hazard_at=None))
         draft.note(pile.id, "hazard", f"cleared: {event.reason}", actor=event.actor, also=(incident.id,))
-    field.end(draft, incident, Trigger.PERSON, CloseCode.DISMISSED, f"dismissed by {event.actor}: {event.reason}")
+    end(draft, incident, Trigger.PERSON, CloseCode.DISMISSED, f"dismissed by {event.actor}: {event.reason}")
     return ""
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from triage.core import field
 from triage.core.attempt import conclude, manual_step, untried
 from triage.core.draft import Draft
+from triage.core.ending import end
 from triage.core.evidence import find
 from triage.core.fleet import Cure, Pile
 from triage.core.gates import No
@@ -150,7 +151,7 @@ def soaked(draft: Draft, incident: Incident) -> Incident:
         draft.count("recovery_seconds", value=(draft.now - incident.opened_at).total_seconds() * draft.policy.speed)
     if code is CloseCode.RECOVERED_REMOTELY:
         _record_cure(draft, incident)
-    return field.end(draft, incident, Trigger.SOAKED, code, f"good since {incident.clear_since:%H:%M:%S}")
+    return end(draft, incident, Trigger.SOAKED, code, f"good since {incident.clear_since:%H:%M:%S}")
 
 
 def _record_cure(draft: Draft, incident: Incident) -> None:
