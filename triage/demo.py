@@ -217,7 +217,10 @@ async def summarise(app: App, account: Mapping[str, Any]) -> dict[str, Any]:
     attempts: Counter[str] = Counter()
     recoveries: list[float] = []
     recovered: Counter[str] = Counter()
+    refusals: Counter[str] = Counter()
     for incident in incidents:
+        for refusal in incident["refusals"]:
+            refusals[refusal["gate"]] += refusal["count"]
         for attempt in incident["attempts"]:
             if attempt["action"] not in READS:
                 attempts[attempt["result"] or "under_way"] += 1
@@ -241,6 +244,7 @@ async def summarise(app: App, account: Mapping[str, Any]) -> dict[str, Any]:
             "closed": dict(Counter(each["close_code"] for each in incidents if each["close_code"])),
         },
         "attempts": dict(attempts),
+        "refusals": dict(refusals),
         "recovered_by_family": dict(recovered),
         "recovery_s": {"median": round(median(recoveries)) if recoveries else None, "count": len(recoveries)},
         "work_orders": dict(Counter(each["reason"] for each in orders)),
@@ -321,6 +325,7 @@ def render(summary: Mapping[str, Any]) -> str:
             f"open: {_counts(summary['incidents']['open'])}"
         ),
         f"attempts that move something: {_counts(summary['attempts'])}",
+        f"steps a gate refused, by gate: {_counts(summary['refusals'])}",
         _recoveries(summary),
         f"work orders: {_counts(summary['work_orders'])}",
         *[

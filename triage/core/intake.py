@@ -202,7 +202,9 @@ def _find_or_open(draft: Draft, complaint: Complaint, pile: Pile, reading: Readi
         wanted = [each for each in incidents if each.family is Family.SAFETY or each.state is IncidentState.FIELD]
         if wanted:
             return wanted[0]
-        return open_incident(draft, pile, Family.SAFETY, 0, SymptomKind.REPORTED, f"a person reports {reading.symptom}")
+        return open_incident(
+            draft, pile, Family.SAFETY, 0, SymptomKind.REPORTED, f"a person reports danger ({reading.symptom})"
+        )
     if reading.symptom is ComplaintSymptom.PHYSICAL_DAMAGE:
         wanted = [each for each in incidents if each.family is Family.DAMAGE or each.state is IncidentState.FIELD]
         if wanted:

@@ -56,6 +56,10 @@ def reopen(draft: Draft, incident: Incident, trigger: Trigger, text: str, *, to_
     """
     target = IncidentState.DESK if to_desk else IncidentState.OBSERVING
     wake = draft.policy.span("desk") if to_desk else draft.policy.hold(incident.family)
+    run = incident.run
+    if run is not None:
+        # A new round: the ladder keeps its place, its time begins anew.
+        run = replace(run, round=run.round + 1, deadline_at=None)
     spoiled = incident.close_code in {CloseCode.RECOVERED_REMOTELY, CloseCode.REPAIRED}
     return draft.move(
         incident,
@@ -63,6 +67,7 @@ def reopen(draft: Draft, incident: Incident, trigger: Trigger, text: str, *, to_
         target,
         text,
         reopened=incident.reopened + 1,
+        run=run,
         closed_at=None,
         close_code=None,
         soak_code=None,

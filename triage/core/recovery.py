@@ -70,7 +70,7 @@ def _begin(draft: Draft, incident: Incident, plan: Plan) -> Incident:
         plan=plan.name,
         version=plan.version,
         sha256=plan.sha256,
-        deadline_at=draft.now + timedelta(seconds=plan.deadline_s / draft.policy.speed),
+        deadline_at=_deadline_of(draft, plan),
     )
     draft.note(
         incident.id,
@@ -88,6 +88,9 @@ def _next_step(draft: Draft, incident: Incident, pile: Pile, plan: Plan) -> Inci
         # The file changed under the run: the rest is done by the rules in force, from the first step not yet tried.
         run = replace(run, version=plan.version, sha256=plan.sha256, plan=plan.name)
         incident = draft.put_incident(replace(incident, run=run))
+    if run.deadline_at is None:
+        run = replace(run, deadline_at=_deadline_of(draft, plan))
+        incident = draft.put_incident(replace(incident, run=run))
     if run.step >= len(plan.steps):
         return exhaust(draft, incident, plan, "every step of the plan was tried")
     if run.deadline_at is not None and draft.now > _deadline(draft, incident, run):
@@ -97,6 +100,10 @@ def _next_step(draft: Draft, incident: Incident, pile: Pile, plan: Plan) -> Inci
     if refusal is None:
         return send(draft, incident, pile, step)
     return _refused_by_gate(draft, incident, pile, plan, step, refusal)
+
+
+def _deadline_of(draft: Draft, plan: Plan) -> datetime:
+    return draft.now + timedelta(seconds=plan.deadline_s / draft.policy.speed)
 
 
 def _deadline(draft: Draft, incident: Incident, run: PlanRun) -> datetime:
