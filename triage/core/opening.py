@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from triage.core.draft import Draft
 from triage.core.fleet import Pile
 from triage.core.incident import Incident
