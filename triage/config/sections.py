@@ -65,8 +65,7 @@ class Mqtt(Strict):
     url: Text = Field(
         "embedded", description="`mqtt://HOST:PORT`, `mqtts://HOST:PORT`, or `embedded` for the broker of our own"
     )
-    host: Text = Field("127.0.0.1", description="address the embedded broker listens on")
-    port: Port = Field(1883, description="port the embedded broker listens on")
+    port: Port = Field(1883, description="port the embedded broker listens on, on the loopback address only")
     client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
         "triage", description="our client id; it must stay the same so that the broker keeps our session"
     )
