@@ -40,7 +40,7 @@ from triage.core.events import (
     Telemetry,
 )
 from triage.core.fleet import Pile
-from triage.core.observation import forget_liveness, is_late, observe
+from triage.core.observation import doubt, forget_liveness, is_late, observe
 from triage.core.state import State
 from triage.core.traces import transitions
 from triage.core.vocabulary import ConnectorStatus, Link
@@ -177,7 +177,7 @@ class Engine:
                 return Quiet("unregistered")
             return Decision(at=now, strangers=((event.site, event.pile),), result="unregistered")
         if is_late(pile, event, rules.policy):
-            return Quiet("retained" if event.retained else "late")
+            return Quiet("retained" if event.retained else "late", doubt(pile, event))
         seen = observe(pile, event, rules.faults, rules.policy)
         if self._uneventful(pile, seen):
             return Quiet("accepted", seen)

@@ -95,6 +95,8 @@ class Pile(Struct, frozen=True, kw_only=True):
     cures: tuple[Cure, ...] = ()
     device_at: datetime | None = None
     boot_device_at: datetime | None = None
+    before_boot_at: datetime | None = None  # when the boot before this one was last heard
+    late_seq: int | None = None
     symptoms: tuple[Symptom, ...] = ()
 
     @property

@@ -18,22 +18,48 @@ from triage.core.policy import Policy
 from triage.core.vocabulary import BootReason, Family, Link
 
 ONSETS_KEPT = 16
+BOOT_SLACK_S = 10.0
+"""How much the ways of two messages may differ in time before a boot is told wrongly."""
 
 
 def is_late(pile: Pile, message: Telemetry, policy: Policy) -> bool:
-    """Whether ``message`` is older than what is already known (reordered, repeated, or from the boot before)."""
+    """Whether ``message`` is older than what is already known (reordered, repeated, or from the boot before).
+
+    Order can be judged wrongly, by a device whose clock or counter went back. So that such a pile is not deaf for ever,
+    readings that follow each other are believed again once nothing else was heard for the time that makes a pile silent.
+    """
     if message.retained:
         return True
-    if (
-        pile.boot_device_at is not None
-        and message.device_at is not None
-        and message.device_at < pile.boot_device_at
-        and pile.seq is None
-    ):
+    if not (_of_older_boot(pile, message, policy) or _out_of_order(pile, message, policy)):
+        return False
+    overdue = pile.heard_at is None or message.received_at - pile.heard_at > policy.span("silent_after")
+    follows = message.seq is not None and pile.late_seq is not None and message.seq > pile.late_seq
+    return not (overdue and follows)
+
+
+def doubt(pile: Pile, message: Telemetry) -> Pile:
+    """``pile`` after a late message: only its number is kept, to see whether the next one follows it."""
+    return pile if message.retained or message.seq == pile.late_seq else replace(pile, late_seq=message.seq)
+
+
+def _of_older_boot(pile: Pile, message: Telemetry, policy: Policy) -> bool:
+    """Whether the reading was taken before the controller last started."""
+    if pile.boot_device_at is not None and message.device_at is not None and message.device_at < pile.boot_device_at:
         return True
+    if pile.before_boot_at is None or message.uptime_s is None:
+        return False
+    # What started before we last heard the boot before is that boot.
+    return _boot_of(message, policy) < pile.before_boot_at - timedelta(seconds=BOOT_SLACK_S / policy.speed)
+
+
+def _out_of_order(pile: Pile, message: Telemetry, policy: Policy) -> bool:
     if message.seq is None or pile.seq is None or message.seq > pile.seq:
         return False
     return not _rebooted(pile, message, policy)
+
+
+def _boot_of(message: Telemetry, policy: Policy) -> datetime:
+    return message.received_at - timedelta(seconds=(message.uptime_s or 0.0) / policy.speed)
 
 
 def _rebooted(pile: Pile, message: Telemetry, policy: Policy) -> bool:
@@ -45,8 +71,7 @@ def _rebooted(pile: Pile, message: Telemetry, policy: Policy) -> bool:
         return False
     if message.uptime_s >= pile.uptime_s:
         return False
-    booted = message.received_at - timedelta(seconds=message.uptime_s / policy.speed)
-    return booted > pile.heard_at - timedelta(seconds=2 / policy.speed)
+    return _boot_of(message, policy) > pile.heard_at - timedelta(seconds=2 / policy.speed)
 
 
 def observe(pile: Pile, message: Telemetry, faults: FaultTable, policy: Policy) -> Pile:
@@ -71,7 +96,9 @@ def observe(pile: Pile, message: Telemetry, faults: FaultTable, policy: Policy) 
         uptime_s=message.uptime_s,
         seq=message.seq if message.seq is not None else pile.seq,
         device_at=message.device_at,
-        booted_at=now if rebooted else pile.booted_at,
+        late_seq=None,
+        booted_at=_boot_of(message, policy) if rebooted else pile.booted_at,
+        before_boot_at=pile.heard_at if rebooted else pile.before_boot_at,
         boot_reason=BootReason.UNKNOWN if rebooted else pile.boot_reason,
         hazard=hazard,
         hazard_at=hazard_at,
@@ -105,9 +132,12 @@ def observe_status(pile: Pile, message: PileStatus, policy: Policy) -> Pile:
         link_as_of=pile.link_as_of if pile.link is Link.ONLINE else now,
     )
     if new_boot:
+        # Readings may have told of this boot before its birth arrived; then the newest one is not of the boot before.
+        told = pile.boot_reason == BootReason.UNKNOWN
         updating = message.boot_reason is BootReason.FIRMWARE_UPDATE
         changes.update(
             booted_at=now,
+            before_boot_at=pile.before_boot_at if told else pile.heard_at,
             boot_reason=message.boot_reason,
             seq=None,
             uptime_s=None,
