@@ -286,6 +286,7 @@ class Film:
         self._later: list[tuple[datetime, int, Callable[[], None]]] = []
         self._keys = itertools.count(1)
         self.actors = {each.pile: Actor(self, each) for each in registrations}
+        self._beats = {id: self.now + timedelta(seconds=actor.beat_s) for id, actor in self.actors.items()}
         if drivers:
             self.link(up=True)
 
@@ -331,7 +332,7 @@ class Film:
     def run(self, seconds: float, *, talk: bool = True) -> Film:
         """Let ``seconds`` pass; talking piles keep their beat."""
         end = self.now + timedelta(seconds=seconds)
-        beats = {actor.id: self.now + timedelta(seconds=actor.beat_s) for actor in self.actors.values()}
+        beats = self._beats
         self.turn()
         while True:
             moments = [end]
@@ -348,8 +349,8 @@ class Film:
             if talk:
                 for id, beat in beats.items():
                     if beat <= self.now:
-                        self.actors[id].speak()
                         beats[id] = self.now + timedelta(seconds=self.actors[id].beat_s)
+                        self.actors[id].speak()
             self.turn()
             if self.now >= end:
                 return self
