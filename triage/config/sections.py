@@ -167,6 +167,7 @@ _POLICY_NOTES: dict[str, str] = {
     "approval_s": "how long an approval is waited for, and stays valid",
     "held_max_s": "a refused step is held at most this long before a person must decide",
     "retry_look_s": "how soon a refused or waiting step is looked at again",
+    "cool_s": "how long after the last over-temperature claim a reset stays forbidden",
     "spacing_s": "least time between two disruptive commands to one pile",
     "resets_per_incident": "most disruptive commands in one incident",
     "resets_per_pile_day": "most disruptive commands to one pile in a day",

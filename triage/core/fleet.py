@@ -88,6 +88,7 @@ class Pile(Struct, frozen=True, kw_only=True):
     firmware: str | None = None
     model: str | None = None
     updating_until: datetime | None = None
+    hot_at: datetime | None = None  # when it last claimed to be too hot
     hazard: str | None = None
     hazard_at: datetime | None = None
     resets: tuple[datetime, ...] = ()

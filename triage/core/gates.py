@@ -21,10 +21,14 @@ _UNPLUG_FAMILIES = frozenset({Family.SESSION_STUCK, Family.CONNECTOR_LOCK})
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """May ``action`` be done to this pile now? Everything the gates look at, and nothing else."""
+    """May ``action`` be done to this pile now? Everything the gates look at, and nothing else.
+
+    ``connector`` is what the action is for (0: the whole pile), ``trouble_at`` where the incident is.
+    """
 
     action: Action
     connector: int
+    trouble_at: int
     family: Family
     pile: Pile
     policy: Policy
@@ -99,7 +103,18 @@ def _safety(question: Question) -> No | None:
     hot = [fault.name for fault in question.pile.faults if fault.family is Family.THERMAL]
     if hot and question.action in REBOOTS:
         return _no(question, Gate.SAFETY, f"{', '.join(hot)}: a reset while hot may restart at full power")
-    return None
+    return _cooling(question)
+
+
+def _cooling(question: Question) -> No | None:
+    """What was hot a moment ago is not cool yet (IEC 61851-23 and GB 44263 protect against heat; so do we)."""
+    hot_at = question.pile.hot_at
+    if hot_at is None or question.action not in REBOOTS:
+        return None
+    wait = question.policy.span("cool") - max(question.now - hot_at, timedelta(0))
+    if wait <= timedelta(0):
+        return None
+    return _no(question, Gate.SAFETY, f"it was too hot at {hot_at:%H:%M:%S}", again=wait)
 
 
 def _silence(question: Question) -> No | None:
@@ -237,7 +252,7 @@ def _strikes(question: Question) -> No | None:
         reason = f"{len(today)} resets in a day, {policy.resets_per_pile_day} allowed"
         return _no(question, Gate.STRIKES, reason, final=True)
     for cure in question.pile.cures:
-        same = cure.family is question.family and cure.connector == question.connector
+        same = cure.family is question.family and cure.connector == question.trouble_at
         later = question.now - cure.at > policy.span("reopen")
         if same and later and cure.at > since:
             reason = f"the same trouble came back after the reset of {cure.at:%Y-%m-%d %H:%M}"

@@ -24,6 +24,7 @@ def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, st
     return Question(
         action=step.action,
         connector=0 if step.scope == "pile" else incident.connector,
+        trouble_at=incident.connector,
         family=incident.family,
         pile=pile,
         policy=policy,

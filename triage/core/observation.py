@@ -26,7 +26,7 @@ def is_late(pile: Pile, message: Telemetry, policy: Policy) -> bool:
     """Whether ``message`` is older than what is already known (reordered, repeated, or from the boot before).
 
     Order can be judged wrongly, by a device whose clock or counter went back. So that such a pile is not deaf for ever,
-    readings that follow each other are believed again once nothing else was heard for the time that makes a pile silent.
+    readings that follow each other are believed again once nothing else was heard for as long as makes a pile silent.
     """
     if message.retained:
         return True
@@ -100,6 +100,7 @@ def observe(pile: Pile, message: Telemetry, faults: FaultTable, policy: Policy) 
         booted_at=_boot_of(message, policy) if rebooted else pile.booted_at,
         before_boot_at=pile.heard_at if rebooted else pile.before_boot_at,
         boot_reason=BootReason.UNKNOWN if rebooted else pile.boot_reason,
+        hot_at=now if any(fault.family is Family.THERMAL for fault in known) else pile.hot_at,
         hazard=hazard,
         hazard_at=hazard_at,
         onsets=_onsets(pile, known, now),

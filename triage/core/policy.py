@@ -57,6 +57,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     held_max_s: float = 14_400
     retry_look_s: float = 60
     # Limits (spacing and strikes follow the practice of protective devices: 15 min, at most 4 tries).
+    cool_s: float = 900
     spacing_s: float = 600
     resets_per_incident: int = 2
     resets_per_pile_day: int = 3

@@ -239,13 +239,13 @@ def exhaust(draft: Draft, incident: Incident, plan: Plan, why: str, reason: Orde
     if reason is None:
         reason = plan.exhausted_reason
         if reason is OrderReason.REMOTE_FAILED:
-            reason = _honest_reason(incident)
+            reason = honest_reason(incident)
     if plan.exhausted == "desk" and reason is not OrderReason.NO_REMOTE_CHANNEL:
         return to_desk(draft, incident, Trigger.EXHAUSTED, why)
     return field.dispatch(draft, incident, Trigger.EXHAUSTED, reason, f"{why}{tried(incident)}")
 
 
-def _honest_reason(incident: Incident) -> OrderReason:
+def honest_reason(incident: Incident) -> OrderReason:
     """Nobody may read that remote recovery failed when nothing was tried, or when nobody knows what became of it."""
     disruptive = [each for each in incident.attempts if each.action not in READS and each.left is not False]
     if not disruptive:
@@ -269,7 +269,6 @@ def put_back(draft: Draft, incident: Incident, trigger: Trigger, text: str, wait
         IncidentState.HELD,
         text,
         wake_at=draft.now + wait,
-        held_since=incident.held_since or draft.now,
         clear_since=None,
         soak_code=None,
     )

@@ -17,8 +17,8 @@ from triage.core.incident import Attempt, Incident
 from triage.core.lifecycle import Trigger
 from triage.core.plan import Plan, Step
 from triage.core.recovery import (
-    REFUSALS_KEPT,
     advance,
+    honest_reason,
     plan_of,
     put_back,
     record_refusal,
@@ -28,6 +28,8 @@ from triage.core.recovery import (
 from triage.core.vocabulary import READS, CloseCode, Family, Gate, IncidentState, OrderReason, Result
 
 CURES_KEPT = 8
+SECOND_LOOKS = 10
+"""Refusals by the driver in a row, after which a person has to look."""
 
 
 def review(draft: Draft, incident: Incident) -> Incident:
@@ -94,10 +96,10 @@ def _route(draft: Draft, incident: Incident, attempt: Attempt, step: Step, resul
         # The command certainly did not leave: nothing was tried, the same step is decided again from new evidence.
         no = No(Gate.SECOND_LOOK, text, draft.policy.span("retry_look"))
         incident = record_refusal(draft, incident, step, no)
-        limit_reached = _second_look_refusals(incident) >= REFUSALS_KEPT
-        if limit_reached:
-            return put_back(draft, incident, trigger, text, timedelta(0))
-        return put_back(draft, incident, trigger, text, no.again)
+        incident = put_back(draft, incident, trigger, text, no.again)
+        if _second_look_refusals(incident) < SECOND_LOOKS:
+            return incident
+        return to_desk(draft, incident, Trigger.EXHAUSTED, f"the driver refuses again and again: {text}")
     newest = incident.attempts[-1]
     if newest.id == attempt.id and untried(newest):
         # Nobody knows whether it left: never sent again blindly, but the same step may be decided anew, as a new
@@ -108,7 +110,7 @@ def _route(draft: Draft, incident: Incident, attempt: Attempt, step: Step, resul
         # Only a passed step may soak; a plan that says otherwise is treated as saying "next".
         where = "next"
     if where == "field":
-        reason = OrderReason.UNKNOWN_OUTCOME if result is Result.UNKNOWN else OrderReason.REMOTE_FAILED
+        reason = _reason(draft, incident, result)
         incident = (
             put_back(draft, incident, trigger, text, timedelta(0)) if trigger is not Trigger.UNKNOWN else incident
         )
@@ -119,9 +121,28 @@ def _route(draft: Draft, incident: Incident, attempt: Attempt, step: Step, resul
             incident = put_back(draft, incident, trigger, text, timedelta(0))
             trigger = Trigger.EXHAUSTED
         return to_desk(draft, incident, trigger, f"{step.action}: {text}")
-    wait = draft.policy.span("retry_look") if where == "wait" else timedelta(0)
-    incident = put_back(draft, incident, trigger, text, wait)
-    return incident if where == "wait" else advance(draft, incident)
+    if where == "wait":
+        return _wait(draft, incident, trigger, text)
+    return advance(draft, put_back(draft, incident, trigger, text, timedelta(0)))
+
+
+def _wait(draft: Draft, incident: Incident, trigger: Trigger, text: str) -> Incident:
+    """The same step again later, from evidence of then, until the plan's deadline."""
+    run = incident.run
+    if run is not None and run.step:
+        incident = draft.put_incident(replace(incident, run=replace(run, step=run.step - 1)))
+    pause = max(draft.policy.span("retry_look"), draft.policy.hold(incident.family))
+    return put_back(draft, incident, trigger, text, pause)
+
+
+def _reason(draft: Draft, incident: Incident, result: Result) -> OrderReason:
+    """Why the field has to go, once a step's route leads there."""
+    if result is Result.UNKNOWN:
+        return OrderReason.UNKNOWN_OUTCOME
+    plan = draft.rules.plans.named(incident.run.plan) if incident.run is not None else None
+    if plan is not None and plan.exhausted_reason is not OrderReason.REMOTE_FAILED:
+        return plan.exhausted_reason
+    return honest_reason(incident)
 
 
 def _second_look_refusals(incident: Incident) -> int:
@@ -137,9 +158,9 @@ def relapse(draft: Draft, incident: Incident, text: str) -> Incident:
     attempt = incident.under_way
     if attempt is not None:
         incident = conclude(draft, incident, attempt, Result.FAILED, text)
-    trigger = Trigger.SYMPTOM if attempt is None else Trigger.FAILED
-    incident = put_back(draft, incident, trigger, text, timedelta(0))
-    return advance(draft, incident)
+        return advance(draft, put_back(draft, incident, Trigger.FAILED, text, timedelta(0)))
+    # It had healed by itself: it gets its time to do so again.
+    return put_back(draft, incident, Trigger.SYMPTOM, text, draft.policy.hold(incident.family))
 
 
 def soaked(draft: Draft, incident: Incident) -> Incident:

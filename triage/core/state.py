@@ -146,9 +146,7 @@ class State:
                 self.sites[known.site].discard(pile.id)
             self.sites.setdefault(pile.site, set()).add(pile.id)
         if known is not None and known.resets is not pile.resets:
-            for at in pile.resets[-1:]:
-                if at not in known.resets:
-                    self.sends.append((at, pile.site, pile.id))
+            self._count_sends(known, pile)
         self.piles[pile.id] = pile
 
     def listening_since(self) -> datetime | None:
@@ -160,6 +158,15 @@ class State:
             if newest is None or moment > newest:
                 newest = moment
         return newest
+
+    def _count_sends(self, known: Pile, pile: Pile) -> None:
+        """Keep the list of sends in line with what the pile records; one that did not leave is given back."""
+        for at in pile.resets[-1:]:
+            if at not in known.resets:
+                self.sends.append((at, pile.site, pile.id))
+        for at in known.resets[-1:]:
+            if at not in pile.resets and (at, pile.site, pile.id) in self.sends:
+                self.sends.remove((at, pile.site, pile.id))
 
     def drop_pile(self, id: str) -> None:
         """Forget a pile that left the fleet; its incidents stay, for a person to decide."""
@@ -237,7 +244,9 @@ class State:
         failed = total = 0
         for incident in self._recent():
             for attempt in incident.attempts:
-                if attempt.action in REBOOTS and attempt.concluded_at is not None and attempt.concluded_at > since:
+                if attempt.action not in REBOOTS or attempt.left is False:
+                    continue
+                if attempt.concluded_at is not None and attempt.concluded_at > since:
                     total += 1
                     failed += attempt.result is not Result.PASSED
         return failed, total
