@@ -1,4 +1,4 @@
-"""What goes wrong with piles, as data, and the characters piles have.
+"""What goes wrong with piles, as data.
 
 ``CATALOGUE`` lists the kinds of faults. Each has a hazard (``per_day``: onsets per pile and day, to be multiplied at
 will), the way it shows, the chance and time to clear by itself, and the chance that each remote action cures it. The
@@ -10,26 +10,19 @@ API::
     kind = draw_kind(rng)                      # a FaultKind, by hazard
     kind = KINDS["insulation_fault"]           # by name
     total_per_day(multiplier=1.0) -> float     # hazard of the whole catalogue for one pile
-    temperament = draw_temperament(rng)        # how a device behaves when told to do something
-    Temperament()                              # a well-behaved device
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from simulators.kinds import HOUR_S, MINUTE_S, FaultKind, reboot_cures
 from simulators.words import Action, Shown, Symptom
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from random import Random
-
-MINUTE_S = 60.0
-HOUR_S = 3600.0
-DAY_S = 86400.0
 
 DEAF_APPLICATION = (
     Action.REPORT,
@@ -42,38 +35,6 @@ DEAF_APPLICATION = (
 """What a hung application no longer hears; the board controller below it still takes a hard reset."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultKind:
-    """One kind of fault.
-
-    ``code`` is what telemetry claims (``None``: no claim). ``clears`` is the chance to clear by itself, after a time
-    drawn evenly from ``clears_after_s``. ``cures`` gives each remote action's chance to cure; a visit is the
-    technician's business. ``danger`` says that nothing may be energised again before a person has looked. ``whole``
-    faults sit on the pile (connector 0), others on one connector. ``slows`` multiplies charging power.
-    """
-
-    name: str
-    shown: Shown
-    per_day: float
-    code: str | None = None
-    info: str = ""
-    whole: bool = False
-    blocks: bool = True
-    danger: bool = False
-    hot: bool = False
-    slows: float = 1.0
-    clears: float = 0.0
-    clears_after_s: tuple[float, float] = (5 * MINUTE_S, HOUR_S)
-    cures: Mapping[Action, float] = field(default_factory=dict)
-    deaf_to: tuple[Action, ...] = ()
-    symptom: Symptom = Symptom.WONT_START
-    parts: tuple[str, ...] = ()
-
-
-def _reboot_cures(soft: float, hard: float, power: float) -> dict[Action, float]:
-    return {Action.RESET_SOFT: soft, Action.RESET_HARD: hard, Action.POWER_CYCLE: power}
-
-
 DANGERS = (
     FaultKind(
         name="ground_fault",
@@ -84,7 +45,7 @@ DANGERS = (
         danger=True,
         clears=0.2,
         clears_after_s=(15 * MINUTE_S, HOUR_S),
-        cures=_reboot_cures(0.3, 0.4, 0.4),
+        cures=reboot_cures(0.3, 0.4, 0.4),
         symptom=Symptom.STOPS_MIDWAY,
         parts=("residual current device",),
     ),
@@ -104,7 +65,7 @@ DANGERS = (
         code="CX017",
         info="contactor does not open",
         danger=True,
-        cures=_reboot_cures(0.0, 0.05, 0.05),
+        cures=reboot_cures(0.0, 0.05, 0.05),
         parts=("contactor",),
     ),
     FaultKind(
@@ -114,7 +75,7 @@ DANGERS = (
         code="CX022",
         info="insulation resistance too low",
         danger=True,
-        cures=_reboot_cures(0.3, 0.3, 0.3),
+        cures=reboot_cures(0.3, 0.3, 0.3),
         symptom=Symptom.STOPS_MIDWAY,
         parts=("charging cable",),
     ),
@@ -183,7 +144,7 @@ INTERNAL = (
         whole=True,
         clears=0.25,
         clears_after_s=(MINUTE_S, 20 * MINUTE_S),
-        cures=_reboot_cures(0.65, 0.85, 0.9),
+        cures=reboot_cures(0.65, 0.85, 0.9),
         symptom=Symptom.SCREEN,
     ),
     FaultKind(
@@ -193,7 +154,7 @@ INTERNAL = (
         code="ReaderFailure",
         info="card reader not answering",
         whole=True,
-        cures=_reboot_cures(0.45, 0.65, 0.7),
+        cures=reboot_cures(0.45, 0.65, 0.7),
         symptom=Symptom.PAYMENT,
         parts=("card reader",),
     ),
@@ -203,7 +164,7 @@ INTERNAL = (
         per_day=0.008,
         code="PowerMeterFailure",
         info="no reading from meter",
-        cures=_reboot_cures(0.4, 0.6, 0.6),
+        cures=reboot_cures(0.4, 0.6, 0.6),
         parts=("energy meter",),
     ),
     FaultKind(
@@ -214,7 +175,7 @@ INTERNAL = (
         info="cable check not passed",
         clears=0.5,
         clears_after_s=(MINUTE_S, 10 * MINUTE_S),
-        cures=_reboot_cures(0.4, 0.5, 0.5),
+        cures=reboot_cures(0.4, 0.5, 0.5),
     ),
     FaultKind(
         name="module_failed",
@@ -223,7 +184,7 @@ INTERNAL = (
         code="CX012",
         info="power module not ready",
         whole=True,
-        cures=_reboot_cures(0.02, 0.05, 0.1),
+        cures=reboot_cures(0.02, 0.05, 0.1),
         parts=("power module",),
     ),
     FaultKind(
@@ -255,7 +216,7 @@ INTERNAL = (
         whole=True,
         clears=0.2,
         clears_after_s=(HOUR_S, 6 * HOUR_S),
-        cures=_reboot_cures(0.2, 0.4, 0.5),
+        cures=reboot_cures(0.2, 0.4, 0.5),
         symptom=Symptom.STOPS_MIDWAY,
         parts=("communication board",),
     ),
@@ -267,7 +228,7 @@ INTERNAL = (
         whole=True,
         clears=0.3,
         clears_after_s=(MINUTE_S, 30 * MINUTE_S),
-        cures=_reboot_cures(0.5, 0.8, 0.8),
+        cures=reboot_cures(0.5, 0.8, 0.8),
     ),
 )
 """Controller, reader, meter, lock: where a reset may help, and often enough does not."""
@@ -292,7 +253,7 @@ COMMUNICATION = (
         blocks=False,
         clears=0.5,
         clears_after_s=(HOUR_S, 8 * HOUR_S),
-        cures=_reboot_cures(0.1, 0.3, 0.4),
+        cures=reboot_cures(0.1, 0.3, 0.4),
         symptom=Symptom.OFFLINE,
         parts=("antenna cable",),
     ),
@@ -303,7 +264,7 @@ COMMUNICATION = (
         whole=True,
         clears=0.2,
         clears_after_s=(5 * MINUTE_S, 3 * HOUR_S),
-        cures=_reboot_cures(0.7, 0.9, 0.95),
+        cures=reboot_cures(0.7, 0.9, 0.95),
         deaf_to=(Action.REPORT, Action.PULL_LOG),
         symptom=Symptom.SCREEN,
     ),
@@ -312,7 +273,7 @@ COMMUNICATION = (
         shown=Shown.SILENT,
         per_day=0.010,
         whole=True,
-        cures=_reboot_cures(0.0, 0.85, 0.95),
+        cures=reboot_cures(0.0, 0.85, 0.95),
         deaf_to=DEAF_APPLICATION,
         symptom=Symptom.SCREEN,
     ),
@@ -345,14 +306,14 @@ QUIET = (
         per_day=0.050,
         clears=0.15,
         clears_after_s=(HOUR_S, 12 * HOUR_S),
-        cures=_reboot_cures(0.6, 0.75, 0.8),
+        cures=reboot_cures(0.6, 0.75, 0.8),
     ),
     FaultKind(
         name="payment_terminal_frozen",
         shown=Shown.HIDDEN,
         per_day=0.024,
         whole=True,
-        cures=_reboot_cures(0.5, 0.75, 0.85),
+        cures=reboot_cures(0.5, 0.75, 0.85),
         symptom=Symptom.PAYMENT,
         parts=("payment terminal",),
     ),
@@ -361,7 +322,7 @@ QUIET = (
         shown=Shown.HIDDEN,
         per_day=0.018,
         whole=True,
-        cures=_reboot_cures(0.35, 0.5, 0.55),
+        cures=reboot_cures(0.35, 0.5, 0.55),
         symptom=Symptom.SCREEN,
         parts=("display",),
     ),
@@ -378,7 +339,7 @@ QUIET = (
         per_day=0.014,
         clears=0.3,
         clears_after_s=(5 * MINUTE_S, HOUR_S),
-        cures=_reboot_cures(0.75, 0.9, 0.95)
+        cures=reboot_cures(0.75, 0.9, 0.95)
         | {Action.STOP_SESSION: 0.4, Action.UNLOCK: 0.3, Action.SET_AVAILABILITY: 0.3},
     ),
     FaultKind(
@@ -387,7 +348,7 @@ QUIET = (
         per_day=0.014,
         clears=0.3,
         clears_after_s=(10 * MINUTE_S, 2 * HOUR_S),
-        cures=_reboot_cures(0.75, 0.9, 0.95)
+        cures=reboot_cures(0.75, 0.9, 0.95)
         | {Action.STOP_SESSION: 0.5, Action.UNLOCK: 0.5, Action.SET_AVAILABILITY: 0.3},
         symptom=Symptom.STUCK,
     ),
@@ -446,55 +407,3 @@ def total_per_day(multiplier: float = 1.0) -> float:
 def draw_kind(rng: Random) -> FaultKind:
     """A kind of fault, each as often as its hazard says."""
     return CATALOGUE[bisect_left(_STEPS, rng.random() * _STEPS[-1])]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Temperament:
-    """How a device behaves beyond what its maker promises; the default is a well-behaved one.
-
-    ``forgets_ids``: command ids do not survive a reboot. ``idle_hands``: accepts and does nothing. ``mute``: acts and
-    never answers. ``answers_after_s``: range of its answering delay. ``returns_faulty`` and ``never_returns``: chances
-    at each reboot to come back with a controller error, or not at all until somebody visits. ``says_available``: shows
-    available and no fault whatever is wrong. ``reboots_per_day``: by itself. ``clock_error_s`` is added to its times.
-    """
-
-    forgets_ids: bool = False
-    idle_hands: bool = False
-    mute: bool = False
-    answers_after_s: tuple[float, float] = (0.05, 0.8)
-    returns_faulty: float = 0.0
-    never_returns: float = 0.0
-    says_available: bool = False
-    reboots_per_day: float = 0.0
-    clock_error_s: float = 0.0
-    seq_restarts: bool = True
-    counts_boots: bool = True
-    tells_session: bool = True
-    buffers: bool = False
-
-
-CLOCK_ERRORS_S = (-20 * 365 * DAY_S, -HOUR_S * 8, -15 * MINUTE_S, 15 * MINUTE_S, 8 * HOUR_S, 400 * DAY_S)
-"""Clocks as found in the field: never set, wrong time zone, drifted, set to another year."""
-
-
-def draw_temperament(rng: Random) -> Temperament:
-    """A device's character; most are well-behaved in most respects."""
-
-    def hundredths(times: int) -> bool:
-        return rng.random() * 100.0 < times
-
-    return Temperament(
-        forgets_ids=hundredths(30),
-        idle_hands=hundredths(3),
-        mute=hundredths(4),
-        answers_after_s=(5.0, 90.0) if hundredths(8) else (0.05, 0.8),
-        returns_faulty=0.5 if hundredths(5) else 0.02,
-        never_returns=0.3 if hundredths(3) else 0.004,
-        says_available=hundredths(2),
-        reboots_per_day=2.0 if hundredths(6) else 0.02,
-        clock_error_s=rng.choice(CLOCK_ERRORS_S) if hundredths(6) else rng.gauss(0.0, 1.0),
-        seq_restarts=hundredths(60),
-        counts_boots=hundredths(94),
-        tells_session=hundredths(97),
-        buffers=hundredths(8),
-    )

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
-from simulators.faults import Temperament, draw_temperament
 from simulators.models import MODELS
 from simulators.people import Place
 from simulators.pile import Clock, Nature, Pile
+from simulators.temperaments import Temperament, draw_temperament
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,8 +20,9 @@ from simulators.words import Action, BootReason, Shown, Status, Topic
 if TYPE_CHECKING:
     from random import Random
 
-    from simulators.faults import FaultKind, Temperament
+    from simulators.kinds import FaultKind
     from simulators.models import Model
+    from simulators.temperaments import Temperament
 
 BREAKS_LINK = (Shown.OFFLINE, Shown.FLAPPING_LINK)
 BUFFERED = 50

@@ -12,9 +12,9 @@ from simulators.words import Shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simulators.faults import FaultKind
     from simulators.hardware.device import Device
     from simulators.hardware.sessions import Sessions
+    from simulators.kinds import FaultKind
     from simulators.words import Action
 
 DAY_S = 86400.0

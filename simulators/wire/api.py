@@ -25,6 +25,7 @@ class Api:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._client = httpx.AsyncClient(base_url=url.rstrip("/") + "/api/v1", headers=headers, timeout=10.0)
         self.retries = 0
+        self.lists_failed = 0
 
     async def close(self) -> None:
         """Close all connections."""
@@ -53,8 +54,10 @@ class Api:
             try:
                 answer = await self._client.get(path, params=query)
             except httpx.TransportError:
+                self.lists_failed += 1
                 return found
             if answer.status_code != HTTPStatus.OK:
+                self.lists_failed += 1
                 return found
             page = answer.json()
             found += page["items"]

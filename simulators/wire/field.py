@@ -20,6 +20,7 @@ from simulators.wire.technicians import TechniciansOnTheWire
 if TYPE_CHECKING:
     from simulators.fleet import Fleet
     from simulators.people import Habits
+    from simulators.technicians import Ways
     from simulators.truth import Encounter
 
 STATUS_EVERY_S = 5.0
@@ -36,6 +37,7 @@ class Wishes:
     token: str | None = None
     run_for_s: float | None = None
     habits: Habits | None = None
+    ways: Ways | None = None
 
 
 class Field:
@@ -59,7 +61,9 @@ class Field:
         self.people: PeopleOnTheWire | None = None
         self.technicians: TechniciansOnTheWire | None = None
         if self._api is not None:
-            force = FieldForce(fleet.stream("teams"), lambda pile, at: self.berths[pile].pile.condition(at))
+            force = FieldForce(
+                fleet.stream("teams"), lambda pile, at: self.berths[pile].pile.condition(at), wishes.ways
+            )
             self.people = PeopleOnTheWire(self._crowd, self._api, self.pace, self.berths)
             self.technicians = TechniciansOnTheWire(force, self._api, self.pace, self.berths)
 
@@ -82,7 +86,9 @@ class Field:
 
     def account(self) -> dict[str, Any]:
         """The truth so far, ready for JSON."""
-        return stats.account(list(self.berths.values()), self.pace, self.people, self.technicians)
+        account = stats.account(list(self.berths.values()), self.pace, self.people, self.technicians)
+        api = self._api
+        return account | {"api": {"retries": api.retries, "lists_failed": api.lists_failed} if api else None}
 
     def _meet(self, encounter: Encounter) -> None:
         # Without an API nobody would take the complaints, and the crowd would remember them for ever.

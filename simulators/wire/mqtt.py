@@ -69,7 +69,7 @@ class Broker:
 
     def client(self, identifier: str, will: aiomqtt.Will | None = None) -> aiomqtt.Client:
         """A client that is not connected yet."""
-        return aiomqtt.Client(
+        client = aiomqtt.Client(
             self.host,
             self.port,
             username=self.username,
@@ -81,6 +81,8 @@ class Broker:
             max_inflight_messages=IN_FLIGHT,
             tls_context=ssl.create_default_context() if self.tls else None,
         )
+        client.pending_calls_threshold = IN_FLIGHT  # that many at once are meant, and nothing to warn of
+        return client
 
 
 class Backoff:

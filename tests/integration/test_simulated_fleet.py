@@ -21,6 +21,7 @@ import pytest
 
 from simulators.fleet import Rates, build
 from simulators.people import Habits
+from simulators.technicians import Ways
 from simulators.wire.field import Field, Wishes
 from simulators.wire.mqtt import Broker
 from tests.integration.brokers import Mosquitto, until
@@ -267,7 +268,9 @@ async def test_people_write_until_they_are_answered_and_are_called_back(
 async def test_technicians_mend_the_pile_of_an_order(broker: Mosquitto, desk: tuple[str, type[Desk]]) -> None:
     url, kept = desk
     order = {"id": "W7", "state": "issued", "pile": "HZ01-002", "connector": 1}
-    async with living(field(broker, speed=6000.0, api=url, habits=Habits(background_per_day=0.0))) as fleet:
+    habits, ways = Habits(background_per_day=0.0), Ways(late=0.0, returns=0.0, waits=0.0, mends=1.0)
+    rates = Rates(fault_rate=0.0, sessions_per_day=0.0, tempers=False, heartbeat_s=3600.0)
+    async with living(field(broker, speed=6000.0, rates=rates, api=url, habits=habits, ways=ways)) as fleet:
         berth = fleet.berths["HZ01-002"]
         await until(lambda: berth.pile.reachable, what="the connection")
         berth.do(lambda pile, now: pile.inject(now, "emergency_stop"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from simulators.faults import Temperament
 from simulators.models import MODELS
 from simulators.pile import Message, Nature, Pile
+from simulators.temperaments import Temperament
 from simulators.words import Topic
 
 START = 1_760_000_000.0

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from simulators.faults import Temperament
 from simulators.fleet import FLEET_HEADER, Rates, build
+from simulators.temperaments import Temperament
 from tests.unit.simulators.bench import START
 
 ID = re.compile(r"[A-Z]{2}\d\d-\d{3}")

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.faults import CATALOGUE, KINDS, Temperament
+from simulators.faults import CATALOGUE, KINDS
+from simulators.temperaments import Temperament
 from simulators.words import Action, BootReason, Shown, Topic
 from tests.unit.simulators.bench import START, Bench, make
 
