@@ -124,8 +124,9 @@ def test_stale_telemetry_refuses(film: Film) -> None:
     film.pile().claim("InternalError")
     film.run(60)
     film.pile().talks = False
-    film.run(1800)
+    film.run(220)
     assert film.sent(*NEVER_BLIND) == []
+    assert Gate.STALE in gates(film)
 
 
 def test_an_unresponsive_application_is_reset_when_nobody_was_charging(film: Film) -> None:
