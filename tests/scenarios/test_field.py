@@ -192,7 +192,7 @@ def test_a_trouble_that_had_joined_and_comes_back_while_reporters_are_called_is_
     host = film.incident(film.the_order().incident)
     assert host.state is IncidentState.CONFIRMING
     actor.claim("PowerModuleFailure")
-    film.run(3600)
+    film.run(900)
     assert [each for each in film.orders() if each.open], "a part has failed again and nobody was told"
 
 
