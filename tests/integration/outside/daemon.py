@@ -47,8 +47,9 @@ def environment() -> dict[str, str]:
 
     Where writing bytecode is switched off, every start would compile the world anew, and its time would say nothing.
     """
-    settings = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return settings | {"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(BYTECODE)}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("TRIAGE_")}
+    ours.pop("PYTHONDONTWRITEBYTECODE", None)
+    return ours | {"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(BYTECODE)}
 
 
 Pile = tuple[str, str]

@@ -19,6 +19,9 @@ TELEMETRY_EVERY_S = 0.2
 BOOT_S = 0.3
 RETRY_S = 0.1
 RESETS = frozenset({"reset_soft", "reset_hard", "power_cycle"})
+DANGERS = frozenset({"GroundFailure"})
+IN_FLIGHT_S = 0.5
+"""What was told less than this before a command arrived may have crossed it on the way."""
 
 
 class Temper(Enum):
@@ -69,8 +72,11 @@ class ScriptedPile:
         self.executions: Counter[str] = Counter()
         self.improper: list[str] = []
         """Commands that break the contract: retained, without id or expiry, late, or for somebody else."""
+        self.unsafe: list[str] = []
+        """Resets that met a danger or a session which this pile had told of before they arrived."""
         self.boots = 0
         self.sent = 0
+        self._told: tuple[bool, float] = (False, 0.0)
         self._port = port
         self._speed = speed
         self._every_s = every_s
@@ -226,6 +232,9 @@ class ScriptedPile:
         }
         await client.publish(self._topic("telemetry"), json.dumps(body), qos=0)
         self.sent += 1
+        forbids = bool(self.session) or any(each["code"] in DANGERS for each in self.faults)
+        if forbids != self._told[0]:
+            self._told = (forbids, time.monotonic())
 
     async def _obey(self, client: aiomqtt.Client, telling: asyncio.Task[None]) -> None:
         async for message in client.messages:
@@ -247,6 +256,9 @@ class ScriptedPile:
             self.improper.append(f"{command.id}: without {sorted(missing)}")
         elif datetime.fromisoformat(command.body["expires_at"]) < datetime.now(UTC):
             self.improper.append(f"{command.id}: late")
+        forbids, since_s = self._told
+        if command.action in RESETS and forbids and command.at_s - since_s > IN_FLIGHT_S:
+            self.unsafe.append(f"{command.id}: {self.session or self.faults}")
 
     async def _carry_out(self, client: aiomqtt.Client, command: Received) -> None:
         reset = command.action in RESETS
