@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 POLL_S = 1.0
 
 
+OPEN_STATES = ("issued", "returned", "accepted", "en_route", "on_site", "waiting")
+"""States of an order that wants somebody."""
+
+
 class TechniciansOnTheWire:
     """Acts on every open work order."""
 
@@ -30,9 +34,10 @@ class TechniciansOnTheWire:
     async def run(self) -> None:
         """Live until cancelled."""
         while True:
-            for order in await self._api.items("/work-orders", open="true"):
-                if order["pile"] in self._berths:
-                    self.force.consider(self._pace.now(), order)
+            for state in OPEN_STATES:
+                for order in await self._api.items("/work-orders", state=state):
+                    if order["pile"] in self._berths:
+                        self.force.consider(self._pace.now(), order)
             for act in self.force.advance(self._pace.now()):
                 await self._carry_out(act)
             await asyncio.sleep(min(POLL_S, max(0.05, self._pace.wait_s(self.force.next_at()))))

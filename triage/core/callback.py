@@ -58,6 +58,8 @@ def _tell_incident(draft: Draft, complaint: Complaint, *, satisfied: bool) -> No
             close_if_answered(draft, incident, Trigger.CALLBACK, "every reporter is satisfied")
         return
     reason = "the reporter says it is not fixed"
+    if incident is None or not incident.open:
+        incident = _standing(draft, complaint, incident)
     if incident is None:
         pile = draft.pile(complaint.pile or "")
         if pile is not None:
@@ -71,6 +73,15 @@ def _tell_incident(draft: Draft, complaint: Complaint, *, satisfied: bool) -> No
         reopen(draft, incident, Trigger.CALLBACK, reason, to_desk=True)
     elif incident.state is not IncidentState.DESK:
         to_desk(draft, incident, Trigger.CALLBACK, reason, no_reset_again=True)
+
+
+def _standing(draft: Draft, complaint: Complaint, ended: Incident | None) -> Incident | None:
+    """The incident that takes up a complaint whose own has ended: one that is open on the pile, else the ended one."""
+    newer = draft.open_incidents(complaint.pile or "")
+    if not newer:
+        return ended
+    same = [each for each in newer if ended is not None and each.family is ended.family]
+    return attach(draft, (same or newer)[0], complaint)
 
 
 def close_if_answered(draft: Draft, incident: Incident, trigger: Trigger, text: str) -> None:

@@ -9,13 +9,15 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from triage.core import callback, field, recovery, review, visits
+from triage.core.attempt import conclude
 from triage.core.detect import symptoms
 from triage.core.draft import Draft, gone, present
+from triage.core.ending import end
 from triage.core.fleet import Pile, Symptom
 from triage.core.incident import Incident
 from triage.core.lifecycle import Trigger
 from triage.core.opening import claimed, open_incident, reopen
-from triage.core.vocabulary import CloseCode, Family, IncidentState, OrderReason, Result
+from triage.core.vocabulary import CloseCode, Family, IncidentState, OrderReason, Result, SymptomKind
 
 _NOT_AN_INCIDENT = frozenset({Family.USER_SIDE})
 """Vehicle or user: the fault is shown and corroborates complaints, but there is nothing to do about the pile."""
@@ -71,13 +73,25 @@ def _concern(draft: Draft, pile: Pile, symptom: Symptom) -> None:
     draft.put_incident(replace(incident, wake_at=max(symptom.holds_at, draft.now)))
 
 
+def beware(draft: Draft, pile: Pile, dangers: tuple[str, ...]) -> None:
+    """A reading that came late claims danger: a person must look, although newer readings do not show it."""
+    text = f"a late reading claims {', '.join(dangers)}"
+    pile = replace(pile, hazard=text[:200], hazard_at=draft.now)
+    draft.put_pile(pile)
+    standing = [each for each in draft.open_incidents(pile.id) if each.family is Family.SAFETY]
+    incident = (
+        standing[0] if standing else open_incident(draft, pile, Family.SAFETY, 0, SymptomKind.FAULT_CLAIMED, text)
+    )
+    progress(draft, incident)
+
+
 def _carried(draft: Draft, candidates: list[Incident]) -> bool:
     """Whether the trouble travels with an order that is still open on the pile (it joined that order)."""
     joined = [each for each in candidates if each.merged_into is not None]
     if not joined:
         return False
     host = draft.incident(joined[-1].merged_into or "")
-    return host is not None and host.open
+    return host is not None and host.open and host.state is not IncidentState.CONFIRMING
 
 
 def _within_reopen(draft: Draft, incident: Incident) -> bool:
@@ -102,12 +116,26 @@ def progress(draft: Draft, incident: Incident) -> None:
         return
     incident = newest
     if pile is None:
-        if incident.state not in {IncidentState.DESK, IncidentState.FIELD, IncidentState.CONFIRMING}:
-            recovery.to_desk(draft, incident, Trigger.REFUSAL, "the pile is no longer in the fleet file")
+        _without_pile(draft, incident)
         return
     if _danger_first(draft, incident, pile):
         return
     _STEPS[incident.state](draft, incident, pile)
+
+
+def _without_pile(draft: Draft, incident: Incident) -> None:
+    """Its pile was taken out of the fleet file: a person decides, and what nobody decides is let go."""
+    text = "the pile is no longer in the fleet file"
+    if incident.state is IncidentState.CONFIRMING:
+        if _due(draft, incident):
+            callback.remind(draft, incident)
+    elif incident.state is IncidentState.DESK:
+        if _due(draft, incident):
+            end(draft, incident, Trigger.PERSON, CloseCode.DISMISSED, text)
+    elif incident.state is not IncidentState.FIELD:
+        if incident.under_way is not None:
+            incident = conclude(draft, incident, incident.under_way, Result.UNKNOWN, text)
+        recovery.to_desk(draft, incident, Trigger.PERSON, text)
 
 
 def _danger_first(draft: Draft, incident: Incident, pile: Pile) -> bool:

@@ -40,7 +40,7 @@ def next_look(pile: Pile, policy: Policy, now: datetime, listening_since: dateti
     """When time alone may change what :func:`symptoms` says, or None when only a message can."""
     looks = [symptom.holds_at for symptom in pile.symptoms if symptom.holds_at > now]
     if listening_since is not None and pile.heard_at is not None and pile.link is not Link.OFFLINE:
-        silent = max(pile.heard_at, listening_since) + policy.span("silent_after")
+        silent = _silent_from(pile, policy, pile.heard_at, listening_since)
         if silent > now:
             looks.append(silent)
     for connector in pile.connectors:
@@ -64,12 +64,20 @@ def _gone(pile: Pile, policy: Policy, now: datetime, listening_since: datetime |
         )
     if pile.heard_at is None:
         return None  # never heard: not commissioned yet, nothing to say about it
-    since = max(pile.heard_at, listening_since) + policy.span("silent_after")
+    since = _silent_from(pile, policy, pile.heard_at, listening_since)
     if now < since:
         return None
     if pile.link is Link.ONLINE:
         return _symptom(SymptomKind.SILENT, Family.UNRESPONSIVE, 0, since, "link up, application silent", policy)
     return _symptom(SymptomKind.OFFLINE, Family.OFFLINE, 0, since, "silent, link unknown", policy)
+
+
+def _silent_from(pile: Pile, policy: Policy, heard_at: datetime, listening_since: datetime) -> datetime:
+    """From when on silence counts: after the last message, after our own link came up, after the pile's did."""
+    newest = max(heard_at, listening_since)
+    if pile.link is Link.ONLINE and pile.link_as_of is not None:
+        newest = max(newest, pile.link_as_of)
+    return newest + policy.span("silent_after")
 
 
 def _claimed(pile: Pile, policy: Policy) -> list[Symptom]:

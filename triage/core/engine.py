@@ -40,7 +40,7 @@ from triage.core.events import (
     Telemetry,
 )
 from triage.core.fleet import Pile
-from triage.core.observation import doubt, forget_liveness, is_late, observe
+from triage.core.observation import dangers_in, doubt, forget_liveness, is_late, observe
 from triage.core.state import State
 from triage.core.traces import transitions
 from triage.core.vocabulary import ConnectorStatus, Link
@@ -177,7 +177,7 @@ class Engine:
                 return Quiet("unregistered")
             return Decision(at=now, strangers=((event.site, event.pile),), result="unregistered")
         if is_late(pile, event, rules.policy):
-            return Quiet("retained" if event.retained else "late", doubt(pile, event))
+            return self._late(pile, event, now)
         seen = observe(pile, event, rules.faults, rules.policy)
         if self._uneventful(pile, seen):
             return Quiet("accepted", seen)
@@ -197,6 +197,15 @@ class Engine:
             return Quiet("accepted", attended)
         draft.changes.piles.setdefault(pile.id, attended)
         return draft.decision(result="accepted")
+
+    def _late(self, pile: Pile, event: Telemetry, now: datetime) -> Decision | Quiet:
+        """A late reading is history; but danger it claims only ever makes us more careful."""
+        dangers = () if event.retained or pile.hazard is not None else dangers_in(pile, event, self.rules.faults)
+        if not dangers:
+            return Quiet("retained" if event.retained else "late", doubt(pile, event))
+        draft = Draft(self.state, self.rules, now)
+        conduct.beware(draft, doubt(pile, event), dangers)
+        return draft.decision(result="late")
 
     def _uneventful(self, before: Pile, after: Pile) -> bool:
         """Whether nothing but the moment and the measured values is new on a pile nobody worries about."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from triage.core.draft import gone, present
 from triage.core.fleet import Pile
@@ -49,6 +50,13 @@ def find(attempt: Attempt, step: Step, incident: Incident, pile: Pile, policy: P
     if now < attempt.verify_by:
         return Finding(result=None)
     return _at_the_end(attempt, incident, pile, missing)
+
+
+def patient(attempt: Attempt, listening_since: datetime | None) -> Attempt:
+    """``attempt`` with its full time for proof from the moment on at which we could hear (again)."""
+    if listening_since is None or listening_since <= attempt.sent_at:
+        return attempt
+    return replace(attempt, verify_by=max(attempt.verify_by, listening_since + (attempt.verify_by - attempt.sent_at)))
 
 
 def facts(attempt: Attempt, incident: Incident, pile: Pile, now: datetime) -> tuple[Evidence, ...]:

@@ -8,6 +8,7 @@ from triage.core.attempt import conclude
 from triage.core.draft import Draft
 from triage.core.fleet import Pile
 from triage.core.incident import Incident
+from triage.core.inquiry import COMMON_CAUSE, outage_at
 from triage.core.lifecycle import OrderAct, Trigger
 from triage.core.orders import set_order, tell
 from triage.core.vocabulary import (
@@ -30,7 +31,7 @@ def dispatch(draft: Draft, incident: Incident, trigger: Trigger, reason: OrderRe
     attempt = incident.under_way
     if attempt is not None:
         incident = conclude(draft, incident, attempt, Result.UNKNOWN, f"broken off: {text}")
-    standing = draft.open_order(incident.pile)
+    standing = draft.open_order(incident.pile) or _order_for_the_site(draft, incident)
     if standing is not None and standing.incident != incident.id:
         return _join(draft, incident, trigger, standing, reason, text)
     grave = reason in _GRAVE
@@ -55,6 +56,19 @@ def dispatch(draft: Draft, incident: Incident, trigger: Trigger, reason: OrderRe
         desk_reason="",
         safety=incident.safety or grave,
     )
+
+
+def _order_for_the_site(draft: Draft, incident: Incident) -> WorkOrder | None:
+    """While a whole site is silent, one truck finds out for all of its piles."""
+    pile = draft.pile(incident.pile)
+    if pile is None or incident.family not in COMMON_CAUSE or not outage_at(draft, pile):
+        return None
+    for id in sorted(draft.state.sites.get(pile.site, ())):
+        order = draft.open_order(id)
+        host = draft.incident(order.incident) if order is not None else None
+        if host is not None and host.family in COMMON_CAUSE:
+            return order
+    return None
 
 
 def _open(draft: Draft, incident: Incident, reason: OrderReason, text: str) -> WorkOrder:

@@ -15,6 +15,10 @@ from triage.core.fleet import Connector, Pile
 from triage.core.policy import Policy
 from triage.core.vocabulary import READS, REBOOTS, Action, ConnectorStatus, Family, Gate, Link, Mode
 
+FLOWING_A = 1.0
+FLOWING_W = 100.0
+"""Beyond a meter's noise: somebody draws power, whatever the session says."""
+
 _LIVE = frozenset({ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE})
 _PLUGGED = frozenset({ConnectorStatus.PREPARING, ConnectorStatus.FINISHING, ConnectorStatus.RESERVED})
 _UNPLUG_FAMILIES = frozenset({Family.SESSION_STUCK, Family.CONNECTOR_LOCK})
@@ -170,6 +174,12 @@ def _occupied(question: Question, connector: Connector) -> str:
         return f"{name}: a session is live"
     if connector.status in _LIVE:
         return f"{name}: {connector.status}"
+    if (connector.current_a or 0.0) > FLOWING_A or (connector.power_w or 0.0) > FLOWING_W:
+        return f"{name}: current flows although no session is reported"
+    return _plugged(question, connector, name)
+
+
+def _plugged(question: Question, connector: Connector, name: str) -> str:
     if connector.status is None:
         return f"{name}: status unknown"
     if connector.status in _PLUGGED and question.family not in _UNPLUG_FAMILIES:

@@ -7,10 +7,11 @@ from triage.core.fleet import Pile
 from triage.core.gates import Question
 from triage.core.incident import Incident
 from triage.core.plan import Plan, Step
-from triage.core.vocabulary import REBOOTS, ConnectorStatus, Family, Mode
+from triage.core.vocabulary import REBOOTS, ConnectorStatus, Family, Mode, OrderState
 
 _MODES = [Mode.DISABLED, Mode.SHADOW, Mode.APPROVE, Mode.LIVE]
-_COMMON_CAUSE = frozenset({Family.OFFLINE, Family.UNRESPONSIVE, Family.SUPPLY})
+COMMON_CAUSE = frozenset({Family.OFFLINE, Family.UNRESPONSIVE, Family.SUPPLY})
+"""Families that many piles of a site show at once when the cause is not theirs."""
 
 
 def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, step: Step) -> Question:
@@ -18,6 +19,8 @@ def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, st
     state, policy, now = draft.state, draft.policy, draft.now
     others = [each.under_way for each in draft.open_incidents(pile.id) if each.id != incident.id]
     order = draft.open_order(pile.id)
+    if order is not None and order.incident == incident.id and order.state is OrderState.RETURNED:
+        order = None  # its own order, and nobody has it
     silence = draft.silence_over(pile)
     mode = policy.mode if plan is None else min(policy.mode, plan.mode, key=_MODES.index)
     site = state.sites.get(pile.site, set())
@@ -53,7 +56,7 @@ def outage_at(draft: Draft, pile: Pile) -> str:
     """Why trouble at this site is taken for one common cause, or an empty string."""
     policy = draft.policy
     size = len(draft.state.sites.get(pile.site, ()))
-    troubled = draft.state.troubled(pile.site, _COMMON_CAUSE)
+    troubled = draft.state.troubled(pile.site, COMMON_CAUSE)
     if troubled >= max(policy.outage_least, int(size * policy.outage_share)):
         return f"{troubled} of {size} piles of site {pile.site} are silent at once: a common cause, not this pile's"
     return ""

@@ -15,7 +15,7 @@ from triage.core.fleet import Pile
 from triage.core.incident import Incident
 from triage.core.lifecycle import ComplaintAct as Act
 from triage.core.lifecycle import Trigger
-from triage.core.linking import attach, set_state
+from triage.core.linking import OVERRULED, attach, overruled, set_state
 from triage.core.opening import open_incident, reopen
 from triage.core.recovery import advance, to_desk
 from triage.core.vocabulary import (
@@ -185,6 +185,8 @@ def _join(draft: Draft, complaint: Complaint, pile: Pile, reading: Reading) -> N
             "a new complaint about a pile that was held to be well",
             no_reset_again=True,
         )
+    elif incident.state is IncidentState.PROBATION and overruled(draft, incident):
+        to_desk(draft, incident, Trigger.COMPLAINT, OVERRULED)
     elif incident.state is IncidentState.OBSERVING and incident.wake_at is not None:
         # Corroborated by a person: the hold is over.
         draft.put_incident(replace(incident, wake_at=min(incident.wake_at, _corroborated(draft, incident))))

@@ -12,6 +12,7 @@ from triage.core.events import Reporter
 from triage.core.incident import Incident, Judgement
 from triage.core.lifecycle import COMPLAINT_TABLE, Ignore
 from triage.core.lifecycle import ComplaintAct as Act
+from triage.core.vocabulary import Family
 
 COMPLAINTS_KEPT = 200
 
@@ -37,7 +38,7 @@ def attach(draft: Draft, incident: Incident, complaint: Complaint) -> Incident:
             why=complaint.verdict_why,
         )
         judgements = (*judgements, judged)[-COMPLAINTS_KEPT:]
-    reporter = _reporter_key(complaint.reporter, complaint.number)
+    reporter = reporter_key(complaint.reporter, complaint.number)
     reporters = incident.reporters if reporter in incident.reporters else (*incident.reporters, reporter)
     incident = draft.put_incident(
         replace(
@@ -55,7 +56,24 @@ def attach(draft: Draft, incident: Incident, complaint: Complaint) -> Incident:
     return incident
 
 
-def _reporter_key(reporter: Reporter, number: str) -> str:
+def reporter_key(reporter: Reporter, number: str) -> str:
     """Tells reporters apart without keeping who they are; an anonymous one counts as somebody of his own."""
     contact = reporter.phone or reporter.email or reporter.name
     return hashlib.sha256((contact or number).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+OVERRULED = "several people say it does not work, although it looks healthy"
+
+
+def overruled(draft: Draft, incident: Incident) -> bool:
+    """Whether enough independent people complain about a pile that looks healthy.
+
+    A third of real failures happen on piles that look healthy, so people may overrule what the device says.
+    """
+    since = draft.now - draft.policy.span("complaint_window")
+    recent = {
+        reporter_key(complaint.reporter, number)
+        for number in incident.complaints
+        if (complaint := draft.complaint(number)) is not None and complaint.received_at > since
+    }
+    return incident.family is Family.REPORTED and len(recent) >= draft.policy.independent_complaints

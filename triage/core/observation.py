@@ -148,6 +148,13 @@ def observe_status(pile: Pile, message: PileStatus, policy: Policy) -> Pile:
     return replace(pile, **changes)
 
 
+def dangers_in(pile: Pile, message: Telemetry, faults: FaultTable) -> tuple[str, ...]:
+    """Canonical names of the safety faults a message claims."""
+    if not message.faults:
+        return ()
+    return tuple(fault.name for fault in _normalise(pile, message, faults) if fault.family is Family.SAFETY)
+
+
 def forget_liveness(pile: Pile) -> Pile:
     """``pile`` as it must be taken after our own restart: who is charging is unknown until it speaks again."""
     unknown = tuple(replace(each, session=None, session_known=False) for each in pile.connectors)

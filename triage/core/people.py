@@ -9,6 +9,7 @@ from triage.core.attempt import conclude, manual_step
 from triage.core.draft import Draft
 from triage.core.ending import end
 from triage.core.events import CommandWanted, IncidentAct, KillSwitch, SilenceLifted, SilenceSet
+from triage.core.fleet import Pile
 from triage.core.gates import judge
 from triage.core.incident import Incident
 from triage.core.inquiry import question
@@ -141,24 +142,32 @@ def want_command(draft: Draft, event: CommandWanted) -> None:
     incidents = draft.open_incidents(pile.id)
     fits = [each for each in incidents if event.connector in {0, each.connector} or each.connector == 0]
     incident = next((each for each in fits if each.under_way is None), None)
-    if incident is None and not fits:
-        what = f"{event.action} wanted by {event.actor}: {event.reason}"
-        incident = open_incident(draft, pile, Family.REPORTED, event.connector, SymptomKind.REPORTED, what)
-    if incident is None:
+    if incident is None and fits:
         draft.refuse(409, "The pile is busy", f"an attempt is under way: {fits[0].id}")
         return
+    what = f"{event.action} wanted by {event.actor}: {event.reason}"
+    trial = Draft(draft.state, draft.rules, draft.now)
+    asked = incident or _opened(trial, pile, event, what)
     step = replace(manual_step(event.action), scope="pile" if event.connector == 0 else "connector")
-    no = judge(question(draft, incident, pile, None, step))
+    no = judge(question(trial, asked, pile, None, step))
     if no is not None:
-        recovery.record_refusal(draft, incident, step, no)
+        if incident is not None:
+            recovery.record_refusal(draft, incident, step, no)
+        text = f"{what}; refused by {no.gate}: {no.reason}"
+        draft.note(pile.id, "refused", text, actor=event.actor, data={"gate": no.gate.value})
         draft.refuse(409, f"Refused by gate {no.gate}", no.reason)
         return
+    incident = incident or _opened(draft, pile, event, what)
     if incident.state in {IncidentState.FIELD, IncidentState.CONFIRMING, IncidentState.PROBATION}:
         draft.refuse(409, "Not now", f"{incident.id} is {incident.state}")
         return
     draft.note(incident.id, "person", f"{event.action}: {event.reason}", actor=event.actor)
     sent = recovery.send(draft, incident, pile, step)
     draft.reply(202, incident=sent.id, command=sent.attempts[-1].id, action=event.action.value)
+
+
+def _opened(draft: Draft, pile: Pile, event: CommandWanted, what: str) -> Incident:
+    return open_incident(draft, pile, Family.REPORTED, event.connector, SymptomKind.REPORTED, what)
 
 
 def set_silence(draft: Draft, event: SilenceSet) -> None:

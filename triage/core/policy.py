@@ -33,6 +33,9 @@ def _holds() -> dict[Family, float]:
     }
 
 
+LEAST_TTL_S = 3.0
+
+
 class Policy(Struct, frozen=True, kw_only=True):
     """Thresholds, holds, budgets and clocks."""
 
@@ -103,5 +106,7 @@ class Policy(Struct, frozen=True, kw_only=True):
             for field in self.__struct_fields__
             if field.endswith("_s") and field != "hold_s"
         }
+        # A command's way does not get shorter: below this a slow link would refuse them all.
+        spans["command_ttl_s"] = max(spans["command_ttl_s"], min(self.command_ttl_s, LEAST_TTL_S))
         holds = {family: seconds / self.speed for family, seconds in (_holds() | self.hold_s).items()}
         return structs.replace(self, hold_s=holds, **spans)

@@ -107,8 +107,10 @@ def _deadline_of(draft: Draft, plan: Plan) -> datetime:
 
 
 def _deadline(draft: Draft, incident: Incident, run: PlanRun) -> datetime:
-    """When the run must be over. Time for which a gate or a person holds it does not count."""
+    """When the run must be over. Time for which a gate or a person holds it, or the desk has it, does not count."""
     deadline = run.deadline_at or draft.now
+    if incident.state is IncidentState.DESK:
+        return deadline + (draft.now - incident.state_since)
     return deadline if incident.held_since is None else deadline + (draft.now - incident.held_since)
 
 
@@ -227,6 +229,8 @@ def to_desk(draft: Draft, incident: Incident, trigger: Trigger, reason: str, **c
         IncidentState.DESK,
         reason,
         wake_at=wake,
+        close_code=None,
+        soak_code=None,
         desk_reason=reason,
         clear_since=None,
         held_since=None,

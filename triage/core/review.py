@@ -10,11 +10,12 @@ from triage.core import field
 from triage.core.attempt import conclude, manual_step, untried
 from triage.core.draft import Draft
 from triage.core.ending import end
-from triage.core.evidence import find
+from triage.core.evidence import find, patient
 from triage.core.fleet import Cure, Pile
 from triage.core.gates import No
 from triage.core.incident import Attempt, Incident
 from triage.core.lifecycle import Trigger
+from triage.core.linking import OVERRULED, overruled
 from triage.core.plan import Plan, Step
 from triage.core.recovery import (
     advance,
@@ -42,7 +43,9 @@ def review(draft: Draft, incident: Incident) -> Incident:
     step = _step_of(plan, attempt)
     if incident.state is IncidentState.PROBATION:
         return incident  # soaking; see soak()
-    finding = find(attempt, step, incident, pile, draft.policy, draft.now)
+    if draft.listening_since() is None:
+        return incident  # what nobody can hear is not judged
+    finding = find(patient(attempt, draft.listening_since()), step, incident, pile, draft.policy, draft.now)
     if finding.result is None:
         return incident
     if finding.result is Result.PASSED:
@@ -66,6 +69,9 @@ def _passed(draft: Draft, incident: Incident, attempt: Attempt, step: Step, text
     if step.passed == "next":
         incident = conclude(draft, incident, attempt, Result.PASSED, text)
         return advance(draft, put_back(draft, incident, Trigger.PASSED, text, timedelta(0)))
+    if attempt.action in READS and overruled(draft, incident):
+        incident = conclude(draft, incident, attempt, Result.PASSED, text)
+        return to_desk(draft, incident, Trigger.PASSED, OVERRULED)
     if attempt.action in READS:
         code = CloseCode.NO_FAULT_FOUND if incident.family is Family.REPORTED else CloseCode.SELF_CLEARED
         incident = conclude(draft, incident, attempt, Result.PASSED, text)
@@ -110,7 +116,7 @@ def _route(draft: Draft, incident: Incident, attempt: Attempt, step: Step, resul
         # Only a passed step may soak; a plan that says otherwise is treated as saying "next".
         where = "next"
     if where == "field":
-        reason = _reason(draft, incident, result)
+        reason = _reason(draft, incident, step, result)
         incident = (
             put_back(draft, incident, trigger, text, timedelta(0)) if trigger is not Trigger.UNKNOWN else incident
         )
@@ -135,9 +141,9 @@ def _wait(draft: Draft, incident: Incident, trigger: Trigger, text: str) -> Inci
     return put_back(draft, incident, trigger, text, pause)
 
 
-def _reason(draft: Draft, incident: Incident, result: Result) -> OrderReason:
-    """Why the field has to go, once a step's route leads there."""
-    if result is Result.UNKNOWN:
+def _reason(draft: Draft, incident: Incident, step: Step, result: Result) -> OrderReason:
+    """Why the field has to go, once a step's route leads there. A question nobody answered leaves nothing unknown."""
+    if result is Result.UNKNOWN and step.action not in READS:
         return OrderReason.UNKNOWN_OUTCOME
     plan = draft.rules.plans.named(incident.run.plan) if incident.run is not None else None
     if plan is not None and plan.exhausted_reason is not OrderReason.REMOTE_FAILED:

@@ -233,9 +233,9 @@ class State:
         return count
 
     def troubled(self, site: str, families: frozenset[Family]) -> int:
-        """How many piles of ``site`` have an open incident of one of ``families``."""
+        """How many piles of ``site`` show a symptom of one of ``families`` now."""
         return sum(
-            any(self.incidents[id].open and self.incidents[id].family in families for id in self.by_pile.get(pile, ()))
+            any(symptom.family in families for symptom in self.piles[pile].symptoms)
             for pile in self.sites.get(site, ())
         )
 
