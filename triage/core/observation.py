@@ -18,6 +18,9 @@ from triage.core.policy import Policy
 from triage.core.vocabulary import BootReason, Family, Link
 
 ONSETS_KEPT = 16
+DRIFT_SHARE = 0.06
+"""By how much of an uptime two clocks may differ, a little more than our own clock is ever slewed."""
+
 BOOT_SLACK_S = 10.0
 """How much the ways of two messages may differ in time before a boot is told wrongly."""
 
@@ -48,8 +51,10 @@ def _of_older_boot(pile: Pile, message: Telemetry, policy: Policy) -> bool:
         return True
     if pile.before_boot_at is None or message.uptime_s is None:
         return False
-    # What started before we last heard the boot before is that boot.
-    return _boot_of(message, policy) < pile.before_boot_at - timedelta(seconds=BOOT_SLACK_S / policy.speed)
+    # What started before we last heard the boot before is that boot. Our clock may run slower or faster than the
+    # device's while it follows a wall clock that jumped, so a long uptime tells its start less exactly.
+    slack_s = BOOT_SLACK_S + DRIFT_SHARE * message.uptime_s
+    return _boot_of(message, policy) < pile.before_boot_at - timedelta(seconds=slack_s / policy.speed)
 
 
 def _out_of_order(pile: Pile, message: Telemetry, policy: Policy) -> bool:
