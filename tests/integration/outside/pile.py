@@ -173,12 +173,18 @@ class ScriptedPile:
                     await self._connected()
                 except* (aiomqtt.MqttError, OSError):
                     pass  # it comes again
-            self._client = None
-            self._up.clear()
+            self._forget()
             await asyncio.sleep(BOOT_S if self._booting else RETRY_S)
             if self._booting:
                 self._booting = False
                 self._born_s = time.monotonic()
+
+    def _forget(self) -> None:
+        """Let go of the broken connection; why it broke is known, for the pile broke it."""
+        client, self._client = self._client, None
+        self._up.clear()
+        if client is not None and client._disconnected.done() and not client._disconnected.cancelled():
+            client._disconnected.exception()
 
     async def _connected(self) -> None:
         will = aiomqtt.Will(self._topic("status"), b'{"online": false}', qos=1, retain=True)
