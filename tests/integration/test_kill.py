@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -169,7 +170,7 @@ def closer_than_spacing(incidents: list[Shown]) -> list[tuple[str, str]]:
     return [
         (earlier[1], later[1])
         for sent in by_pile.values()
-        for earlier, later in zip(sorted(sent), sorted(sent)[1:], strict=False)
+        for earlier, later in itertools.pairwise(sorted(sent))
         if (later[0] - earlier[0]).total_seconds() < SPACING_S
     ]
 

@@ -161,7 +161,14 @@ async def test_wrong_request_names_its_field(stage: Stage, body: Shown, field: s
 
 @pytest.mark.parametrize(
     "text",
-    ["<script>alert(1)</script>", "'; DROP TABLE complaint;--", "=cmd|' /C calc'!A0", "a\x00b", "\u202egnp.exe", "🔥" * 9],
+    [
+        "<script>alert(1)</script>",
+        "'; DROP TABLE complaint;--",
+        "=cmd|' /C calc'!A0",
+        "a\x00b",
+        "\u202egnp.exe",
+        "🔥" * 9,
+    ],
 )
 async def test_hostile_words_are_kept_and_inert(stage: Stage, text: str) -> None:
     pile = await stage.pile()

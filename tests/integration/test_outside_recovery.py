@@ -177,7 +177,7 @@ async def test_silent_application_on_a_live_link_is_restarted(stage: Stage) -> N
     pile = await stage.pile()
     pile.silent = True
     incident = await stage.api.incident(pile.id, lambda each: each["family"] == "unresponsive", "unresponsive")
-    await stage.api.incident(pile.id, lambda each: ("reset_soft" in [name for name, _ in steps(each)]), "a soft reset")
+    await stage.api.incident(pile.id, lambda each: "reset_soft" in [name for name, _ in steps(each)], "a soft reset")
     pile.silent = False
     closed = await stage.api.closed(pile.id, "recovered_remotely")
     assert closed["id"] == incident["id"]

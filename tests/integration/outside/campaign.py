@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 from collections import Counter
@@ -142,11 +143,7 @@ def repeated(piles: list[ScriptedPile]) -> dict[str, int]:
 
 def shortest_gap_s(piles: list[ScriptedPile]) -> float:
     """The shortest time between two resets at one pile, as they arrived."""
-    gaps = [
-        later.at_s - earlier.at_s
-        for pile in piles
-        for earlier, later in zip(pile.resets, pile.resets[1:], strict=False)
-    ]
+    gaps = [later.at_s - earlier.at_s for pile in piles for earlier, later in itertools.pairwise(pile.resets)]
     return min(gaps, default=float("inf"))
 
 
@@ -158,7 +155,7 @@ def overlapping(orders: list[Shown]) -> list[tuple[str, str]]:
         by_incident.setdefault(order["incident"], []).append(order)
     for together in by_incident.values():
         ordered = sorted(together, key=lambda each: str(each["opened_at"]))
-        for earlier, later in zip(ordered, ordered[1:], strict=False):
+        for earlier, later in itertools.pairwise(ordered):
             if earlier["closed_at"] is None or earlier["closed_at"] > later["opened_at"]:
                 found.append((str(earlier["id"]), str(later["id"])))
     return found

@@ -59,7 +59,7 @@ Pile = tuple[str, str]
 class Daemon:
     """``python -m triage serve`` on a folder of settings made for a test."""
 
-    def __init__(  # noqa: PLR0913 - what a test may choose
+    def __init__(
         self,
         folder: Path,
         piles: Sequence[Pile],
@@ -151,7 +151,7 @@ class Daemon:
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """kill -9."""
+        """End it as ``kill -9`` does."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -1,4 +1,4 @@
-"""A pile played by an independent MQTT client. It knows the contract of ``pile/v1`` alone, and nothing of the product."""
+"""A pile played by an independent MQTT client: it knows the contract of ``pile/v1`` alone, nothing of the product."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Received(NamedTuple):
 class ScriptedPile:
     """One pile on a connection of its own, with a last will. Use it as ``async with``."""
 
-    def __init__(  # noqa: PLR0913 - what a device is
+    def __init__(
         self,
         port: int,
         site: str,
@@ -58,7 +58,7 @@ class ScriptedPile:
         remembers: bool = True,
         every_s: float = TELEMETRY_EVERY_S,
     ) -> None:
-        """``speed`` is how many of its own seconds pass in one; ``remembers`` command ids over a restart, or forgets."""
+        """``speed``: how many of its own seconds pass in one. ``remembers``: it knows command ids after a restart."""
         self.site = site
         self.id = pile
         self.temper = temper
@@ -162,9 +162,9 @@ class ScriptedPile:
         self._up.clear()
         if self._client is not None:
             line = self._client._client.socket()
-            if line is not None:
+            if isinstance(line, socket.socket):
                 with contextlib.suppress(OSError):
-                    line.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+                    line.shutdown(socket.SHUT_RDWR)
 
     async def _live(self) -> None:
         while True:

@@ -105,9 +105,7 @@ class Stage:
     def unplugged(self, temper: Temper = Temper.CURED, *, pile: str = "", **options: Any) -> ScriptedPile:
         """A new pile that is not connected yet."""
         site, id = self.house.plot()
-        return ScriptedPile(
-            self.house.broker_port, site, pile or id, speed=self.daemon.speed, temper=temper, **options
-        )
+        return ScriptedPile(self.house.broker_port, site, pile or id, speed=self.daemon.speed, temper=temper, **options)
 
     async def broken(self, *codes: str, temper: Temper = Temper.CURED, **options: Any) -> ScriptedPile:
         """A pile that was well and now claims ``codes``."""
