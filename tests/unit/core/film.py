@@ -143,7 +143,8 @@ class Actor:
 
     def speak(self) -> None:
         """Send a reading now, if it can."""
-        if self.talks and (self.mute_until is None or self.film.now >= self.mute_until):
+        awake = self.mute_until is None or self.film.now >= self.mute_until
+        if self.talks and awake and self.film.connected:
             self.film.play(self.message())
 
     def birth(self, reason: BootReason = BootReason.POWER_UP, **changes: Any) -> PileStatus:
@@ -168,14 +169,16 @@ class Actor:
     def drop(self) -> None:
         """Lose the link: the last will is published, and nothing more comes."""
         self.talks = False
-        self.film.play(self.will())
+        if self.film.connected:
+            self.film.play(self.will())
 
     def back(self, *, rebooted: bool = False) -> None:
         """Be there again."""
         self.talks = True
         if rebooted:
             self._fresh_boot()
-        self.film.play(self.birth())
+        if self.film.connected:
+            self.film.play(self.birth())
         self.speak()
 
     def restart(self, *, after_s: float = 30, reason: BootReason = BootReason.REMOTE_RESET, cure: bool = True) -> None:
@@ -191,7 +194,8 @@ class Actor:
                     self.status[number] = ConnectorStatus.AVAILABLE
                     self.session[number] = None
             self.talks = True
-            self.film.play(self.birth(reason))
+            if self.film.connected:
+                self.film.play(self.birth(reason))
             self.speak()
 
         self.film.later(after_s, up)
@@ -205,7 +209,7 @@ class Actor:
 
     def receive(self, command: Command) -> None:
         """A command has reached it."""
-        if not self.talks and command.action not in self.habits:
+        if not self.film.connected or (not self.talks and command.action not in self.habits):
             return
         self.executed.append(command)
         habit = self.habits.get(command.action)
@@ -282,6 +286,7 @@ class Film:
         self.before: list[Callable[[Event], None]] = []
         self.on_command: list[Callable[[Command], None]] = []
         self.seen: set[str] = set()
+        self.connected = True
         self._turn = itertools.count()
         self._later: list[tuple[datetime, int, Callable[[], None]]] = []
         self._keys = itertools.count(1)
@@ -407,7 +412,8 @@ class Film:
         return self.engine.state.piles[id]
 
     def link(self, *, up: bool) -> None:
-        """Our own way to the field."""
+        """Our own way to the field; while it is down, nothing a pile says arrives."""
+        self.connected = up
         self.play(DriverLink(received_at=self.now, driver="mqtt", up=up))
 
     def started(self) -> None:
@@ -426,6 +432,8 @@ class Film:
         self.engine.start(snapshot, self.registrations, self.now)
         self.play(Started(received_at=self.now))
         self.link(up=True)
+        for each in state.outbox.values():
+            self.seen.add(each.id)
 
     def complain(self, text: str, *, pile: str | None = "P1", who: str | None = None, **changes: Any) -> Answer:
         """A person complains."""
