@@ -1,1 +1,1 @@
-"""Figures beside their goals: ``python -m tests.benchmarks`` (or ``make bench``) measures, prints one table, and judges."""
+"""Figures beside their goals: ``python -m tests.benchmarks`` (or ``make bench``) prints and judges them."""

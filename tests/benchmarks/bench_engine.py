@@ -91,7 +91,10 @@ def reading(pile: int, seq: int, at: datetime, faults: tuple[FaultClaim, ...] = 
             energy_wh=12_345_678.0 + seq,
             temperature_c=41.5,
         )
-        for number, status, session in ((1, first, None if faults else "s-000123"), (2, ConnectorStatus.AVAILABLE, None))
+        for number, status, session in (
+            (1, first, None if faults else "s-000123"),
+            (2, ConnectorStatus.AVAILABLE, None),
+        )
     )
     return Telemetry(
         received_at=at,
@@ -155,7 +158,9 @@ def bytes_a_pile() -> float:
             at = BEGIN + timedelta(seconds=60 * round_, microseconds=pile)
             raw = b"%b%010d%b" % (before, 1_000_000_000 + round_, after)
             topic = f"pile/v1/{site_id(pile)}/{pile_id(pile)}/telemetry"
-            engine.apply(engine.decide(codec.decode(topic, raw, retained=False, received_at=at), at))
+            event = codec.decode(topic, raw, retained=False, received_at=at)
+            assert event is not None
+            engine.apply(engine.decide(event, at))
     gc.collect()
     assert sum(pile.seen_since_start for pile in engine.state.piles.values()) == MANY_PILES
     return (_resident_bytes() - resident) / MANY_PILES
@@ -175,9 +180,7 @@ class Shell:
         self.store = SqlStore(f"sqlite:///{folder / 'triage.db'}")
         self.engine = engine_of(piles, clock.now())
         outbox = Outbox({}, {}, clock, halted=lambda: None)
-        self.runtime = Runtime(
-            self.engine, self.store, clock, Metrics(), release=outbox.release, anchor=clock.anchor
-        )
+        self.runtime = Runtime(self.engine, self.store, clock, Metrics(), release=outbox.release, anchor=clock.anchor)
         self._clock = clock
         self._seq = 0
 

@@ -13,7 +13,7 @@ NOISE = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """``better`` is ``more`` or ``less``; without a ``goal`` it is told and not judged. ``load`` is the load average."""
+    """``better`` is ``more`` or ``less``; without a ``goal`` it is not judged. ``load`` is the load average."""
 
     name: str
     value: float
@@ -63,7 +63,9 @@ def table(figures: Iterable[Figure]) -> str:
     head = ("figure", "measured", "goal", "verdict", "load", "note")
     rows = [head, *(_row(figure) for figure in figures)]
     widths = [max(_width(row[place]) for row in rows) for place in range(len(head))]
-    lines = ["  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    lines = [
+        "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)) for row in rows
+    ]
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(line.rstrip() for line in lines)
 

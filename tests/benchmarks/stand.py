@@ -1,4 +1,4 @@
-"""What the benchmarks of the whole daemon share: its folder and process, its own figures, and publishers that feed it."""
+"""What the benchmarks of the whole daemon share: its folder and process, its counters, and publishers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import msgspec
@@ -114,7 +113,7 @@ class Daemon:
         self.started_in_s = time.perf_counter() - began
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop it."""
         self._end()
 
@@ -214,7 +213,7 @@ class Publishers:
         """Use them in a block."""
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         """End them."""
         for process in self._processes:
             process.kill()
@@ -242,7 +241,10 @@ class Publishers:
 def publish(port: int, qos: int, piles: range, rate: Synchronized[Any], sent: Synchronized[Any]) -> None:
     """One publisher: prepared packets on a raw socket, so that the daemon is what is measured."""
     before, after = payload(1_111_111_111).split(b"1111111111")
-    heads = [_head(f"pile/v1/{site_id(each)}/{pile_id(each)}/telemetry", qos, len(before) + 10 + len(after)) for each in piles]
+    heads = [
+        _head(f"pile/v1/{site_id(each)}/{pile_id(each)}/telemetry", qos, len(before) + 10 + len(after))
+        for each in piles
+    ]
     with _greeted(port, f"bench-{piles.start}") as link:
         seq = answered = 0
         next_s = time.perf_counter()
@@ -253,7 +255,8 @@ def publish(port: int, qos: int, piles: range, rate: Synchronized[Any], sent: Sy
                 next_s = time.perf_counter()
                 continue
             parts = []
-            for seq in range(seq + 1, seq + 1 + CHUNK):
+            for _ in range(CHUNK):
+                seq += 1
                 mid = (seq % 65_535 + 1).to_bytes(2) if qos else b""
                 parts.append(b"%b%b%b%010d%b" % (heads[seq % len(heads)], mid, before, 1_000_000_000 + seq, after))
             link.sendall(b"".join(parts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ PILES = 200
 
 
 @pytest.fixture
-async def shell(tmp_path: Path):
+async def shell(tmp_path: Path) -> AsyncIterator[Shell]:
     shell = Shell(tmp_path, PILES)
     await shell.open()
     run = asyncio.create_task(shell.runtime.run())
