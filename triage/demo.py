@@ -184,7 +184,7 @@ async def _watch(app: App, ends: set[asyncio.Future[Any]]) -> None:
 async def _line(app: App) -> str:
     state = app.engine.state
     opened = [incident for incident in state.incidents.values() if incident.open]
-    closed = Counter(str(incident.close_code) for incident in state.incidents.values() if not incident.open)
+    closed = Counter(each["close_code"] for each in await _all(app, "incident") if each["state"] == "closed")
     orders = sum(order.open for order in state.orders.values())
     states = Counter(incident.state.value for incident in opened)
     now = ", ".join(f"{count} {name}" for name, count in sorted(states.items())) or "none"

@@ -121,13 +121,19 @@ def send(draft: Draft, incident: Incident, pile: Pile, step: Step) -> Incident:
     """
     now, policy = draft.now, draft.policy
     verify_by = now + timedelta(seconds=step.verify_s / policy.speed)
+    expires_at = now + policy.span("command_ttl")
+    if step.action in READS:
+        expires_at = min(expires_at, verify_by)
+    else:
+        # What may still be carried out is not concluded.
+        verify_by = max(verify_by, expires_at)
     attempt = Attempt(
         id=f"{incident.id}.{len(incident.attempts) + 1}",
         step=step.id,
         action=step.action,
         connector=0 if step.scope == "pile" else incident.connector,
         sent_at=now,
-        expires_at=now + policy.span("command_ttl"),
+        expires_at=expires_at,
         verify_by=verify_by,
         boot_before=pile.boot_id,
         uptime_before_s=pile.uptime_s,
