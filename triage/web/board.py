@@ -68,11 +68,16 @@ class Board:
         }
 
     async def _open(self, kind: str, states: Sequence[str]) -> tuple[list[dict[str, Any]], bool]:
-        found: list[dict[str, Any]] = []
+        # One that moves between two of these questions is answered twice: the later state is the true one.
+        known: dict[str, dict[str, Any]] = {}
         more = False
         for state in states:
             page = await self._queries.page(kind, {"state": state}, None, MOST)
-            found += page.items
+            for each in page.items:
+                other = known.get(str(each["id"]))
+                if other is None or str(each.get("state_since")) >= str(other.get("state_since")):
+                    known[str(each["id"])] = each
             more = more or page.next is not None
+        found = list(known.values())
         found.sort(key=lambda each: str(each.get("opened_at")), reverse=True)
         return found[:MOST], more or len(found) > MOST
