@@ -55,7 +55,10 @@ class Message:
     number: int
     retain: bool = False
     retained: bool = False
-    mid: int = 0
+
+
+Delivery: TypeAlias = tuple[int, Message]
+"""A message on its way to the daemon, with the number to acknowledge it by."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +66,7 @@ class Session:
     """The daemon's connection. ``epoch`` tells acknowledgements of this connection from those of an older one."""
 
     epoch: int
-    receive: Callable[[Session, Sequence[Message]], None]
+    receive: Callable[[Session, Sequence[Delivery]], None]
     lost: Callable[[Session], None]
     context: Context
 
@@ -73,13 +76,18 @@ class Broker:
 
     QUEUE = 1000  # as brokers have it by default; more is dropped silently
     IN_FLIGHT = 200
-    WINDOW_S = 0.05
     ACK_S = 0.02
 
     def __init__(
-        self, loop: VirtualLoop, rng: Random, weather: Weather, to_pile: Callable[[str, Payload], None]
+        self,
+        loop: VirtualLoop,
+        rng: Random,
+        weather: Weather,
+        to_pile: Callable[[str, Payload], None],
+        window_s: float = 0.05,
     ) -> None:
-        """Start empty. ``to_pile`` receives commands as (pile, payload)."""
+        """Start empty. ``to_pile`` receives commands as (pile, payload); ``window_s`` gathers messages into batches."""
+        self._window_s = window_s
         self.weather = weather
         self.counts: Counter[str] = Counter()
         self.down = False
@@ -128,7 +136,7 @@ class Broker:
 
     def connect(
         self,
-        receive: Callable[[Session, Sequence[Message]], None],
+        receive: Callable[[Session, Sequence[Delivery]], None],
         lost: Callable[[Session], None],
         context: Context,
     ) -> Session | None:
@@ -171,7 +179,7 @@ class Broker:
         self._loop.call_later(delay, self._to_pile, pile, payload, context=self._own)
         if chance < weather.command_lost + weather.command_twice:
             self.counts["command_twice"] += 1
-            self._loop.call_later(delay + self._rng.uniform(0.0, 20.0), self._to_pile, pile, payload, context=self._own)
+            self._loop.call_later(delay + self._rng.uniform(0.0, 2.0), self._to_pile, pile, payload, context=self._own)
         return True
 
     # -- faults of the broker itself -------------------------------------------------------------------------------
@@ -215,19 +223,18 @@ class Broker:
     def _pump(self) -> None:
         if not self._flushing and self._session is not None and self._queue:
             self._flushing = True
-            self._loop.call_later(self.WINDOW_S, self._flush, context=self._own)
+            self._loop.call_later(self._window_s, self._flush, context=self._own)
 
     def _flush(self) -> None:
         self._flushing = False
         session, room = self._session, self.IN_FLIGHT - len(self._in_flight)
         if session is None or room <= 0:
             return
-        batch: list[Message] = []
+        batch: list[Delivery] = []
         while self._queue and len(batch) < room:
             self._mid += 1
-            message = replace(self._queue.popleft(), mid=self._mid)
-            self._in_flight[self._mid] = message
-            batch.append(message)
+            message = self._in_flight[self._mid] = self._queue.popleft()
+            batch.append((self._mid, message))
         self.counts["delivered"] += len(batch)
         self._loop.call_soon(session.receive, session, batch, context=session.context)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from simulators.invariants.court import Court
 from simulators.invariants.knowledge import DANGEROUS, Knowledge, Told
@@ -12,9 +13,11 @@ from simulators.truth import Execution
 from triage.core.effects import Changes, Command
 from triage.core.incident import Attempt, Incident
 from triage.core.policy import Policy
-from triage.core.vocabulary import READS, REBOOTS, Action, CloseCode, Family, Result
+from triage.core.vocabulary import READS, REBOOTS, Action, CloseCode, Family, Repeat, Result
 
 SLACK_S = 2.0
+SLEW = 0.95
+"""The daemon's clock may run this much faster or slower while it is drawn towards a wall clock that was set."""
 
 
 @dataclass(slots=True)
@@ -52,11 +55,10 @@ class Acts:
             self._given_back(incident)
         for item in changes.outbox.values():
             effect = item.effect
-            if isinstance(effect, Command) and effect.action not in READS and effect.id not in self.deeds:
-                if effect.action is Action.SET_AVAILABILITY:
-                    continue
+            if isinstance(effect, Command) and effect.id not in self.deeds:
                 self.deeds[effect.id] = Deed(effect, self.court.clock())
-                self._claimed(effect)
+                if effect.repeat is Repeat.NEVER_BLIND:
+                    self._claimed(effect)
 
     def _claimed(self, command: Command) -> None:
         now, policy = self.court.clock(), self.policy
@@ -69,7 +71,7 @@ class Acts:
         self._sends.append(now)
         mine = self._resets.setdefault(command.pile, [])
         self._within(command.pile, "pile, day", mine, policy.day_s, policy.resets_per_pile_day)
-        if mine and now - mine[-1] < policy.spacing_s - SLACK_S:
+        if mine and now - mine[-1] < policy.spacing_s * SLEW - SLACK_S:
             self.court.accuse("I7", command.pile, f"{command.action} {now - mine[-1]:.1f} s after the one before")
         mine.append(now)
         self._strikes(command)
@@ -82,7 +84,7 @@ class Acts:
             if attempt.left is not False or deed is None or deed.given_back:
                 continue
             deed.given_back = True
-            if deed.published:
+            if deed.published and deed.command.repeat is Repeat.NEVER_BLIND:
                 self.court.accuse("I7", attempt.id, "is on record as not sent, and was sent")
             elif deed.command.action in REBOOTS:
                 self._sends.remove(deed.committed)
@@ -90,7 +92,7 @@ class Acts:
 
     def _within(self, subject: str, what: str, times: list[float], window_s: float, allowed: int) -> None:
         now = self.court.clock()
-        recent = len(times) - bisect_left(times, now - window_s + SLACK_S)
+        recent = len(times) - bisect_left(times, now - window_s * SLEW + SLACK_S)
         if recent >= allowed:
             self.court.accuse("I9", subject, f"{what}: {recent + 1} within {window_s:.0f} s, {allowed} allowed")
 
@@ -133,7 +135,7 @@ class Acts:
             return f"claims {', '.join(sorted(told.dangers))}"
         whole = command.action in REBOOTS or command.connector == 0
         silent = self._family(command) is Family.UNRESPONSIVE
-        if not silent and now - told.handed > self.policy.fresh_s + SLACK_S:
+        if not silent and now - told.handed > self.policy.fresh_s / SLEW + SLACK_S:
             return f"newest reading is {now - told.handed:.0f} s old"
         if command.action is Action.STOP_SESSION:
             return ""
@@ -149,18 +151,17 @@ class Acts:
 
     # -- the send --------------------------------------------------------------------------------------------------
 
-    def published(self, command: Command) -> None:
-        """The driver hands ``command`` to the broker."""
-        if command.action in READS or command.action is Action.SET_AVAILABILITY:
-            return
+    def published(self, command: Command, daemon_now: datetime) -> None:
+        """The driver hands ``command`` to the broker at ``daemon_now`` by the daemon's own clock."""
         now, deed = self.court.clock(), self.deeds.get(command.id)
         if deed is None:
             self.court.accuse("I4", command.id, f"{command.action} left before it was committed")
             deed = self.deeds[command.id] = Deed(command, now)
-        if deed.published:
+        if deed.published and command.repeat is Repeat.NEVER_BLIND:
             self.court.accuse("I7", command.id, f"{command.action} was sent again")
-        if now - deed.committed > self.policy.command_ttl_s + SLACK_S:
-            self.court.accuse("I10", command.id, f"left {now - deed.committed:.0f} s after its commit")
+        late_s = (daemon_now - deed.command.expires_at).total_seconds()
+        if late_s > SLACK_S:
+            self.court.accuse("I10", command.id, f"{command.action} left {late_s:.0f} s after it expired")
         deed.published.append(now)
 
     def executed(self, run: Execution) -> None:
@@ -192,18 +193,23 @@ class Acts:
 
     def _proven(self, incident: Incident, attempt: Attempt) -> None:
         deed = self.deeds.get(attempt.id)
-        if attempt.action in READS or deed is None:
+        if attempt.action is Action.PULL_LOG or deed is None:
             return
-        now = self.court.clock()
+        now, pile = self.court.clock(), incident.pile
+        if attempt.action in READS:
+            # A reading that came by itself after the decision answers the question as well as one that was asked for.
+            if self.knowledge.of(pile).last_handed <= deed.committed:
+                self.court.accuse("I5", attempt.id, f"{attempt.action} passed without a reading newer than it")
+            return
         if not deed.published:
             self.court.accuse("I5", attempt.id, f"{attempt.action} passed, and never left")
             return
         left = deed.published[0]
-        if self.knowledge.of(incident.pile).last_born <= left:
+        if self.knowledge.of(pile).last_born <= left:
             self.court.accuse("I5", attempt.id, f"{attempt.action} passed without a reading newer than the command")
-        if attempt.action in REBOOTS and not [at for at in self.boots.get(incident.pile, ()) if left <= at <= now]:
+        if attempt.action in REBOOTS and not [at for at in self.boots.get(pile, ()) if left <= at <= now]:
             self.court.accuse("I5", attempt.id, f"{attempt.action} passed, and the pile has not booted")
-        if now - left < self.policy.soak_s - SLACK_S:
+        if now - left < self.policy.soak_s * SLEW - SLACK_S:
             self.court.accuse("I5", attempt.id, f"{attempt.action} passed {now - left:.0f} s after it left: no soak")
 
     def _clean(self, incident: Incident) -> None:

@@ -13,6 +13,8 @@ from simulators.invariants.outside import Promises, Tickets, acknowledged_kept
 from triage.storage.chain import Head, verify
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from simulators.truth import Execution, Truth
     from triage.core.effects import Changes, Command, OrderNotice, Snapshot
     from triage.core.policy import Policy
@@ -69,9 +71,9 @@ class Auditor:
 
     # What comes out -----------------------------------------------------------------------------------------------
 
-    def published(self, command: Command) -> None:
-        """The driver hands a command to the broker."""
-        self.acts.published(command)
+    def published(self, command: Command, daemon_now: datetime) -> None:
+        """The driver hands a command to the broker, at ``daemon_now`` by the daemon's own clock."""
+        self.acts.published(command, daemon_now)
 
     def answered(self, key: str, number: str) -> None:
         """A person was told the number of a complaint."""

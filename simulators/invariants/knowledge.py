@@ -41,6 +41,7 @@ class Picture:
 
     told: list[Told] = field(default_factory=list)
     last_born: float = -1.0
+    last_handed: float = -1.0
     danger_since: float | None = None
     person_at: float = -1.0
 
@@ -49,12 +50,12 @@ class Picture:
         newest = max((each for each in self.told if each.known), key=lambda each: each.number, default=None)
         if newest is None:
             return list(self.told)
-        return [each for each in self.told if each is newest or each.handed >= newest.handed]
+        return [each for each in self.told if each.number >= newest.number]
 
     def prune(self) -> None:
         """Forget what can no longer matter."""
         if len(self.told) > 6:  # noqa: PLR2004 - rarely more are under way
-            self.told = self.pictures()[-24:]
+            self.told = self.pictures()
 
 
 class Knowledge:
@@ -82,6 +83,7 @@ class Knowledge:
         picture = self.of(pile)
         picture.told.append(told)
         picture.last_born = max(picture.last_born, told.born)
+        picture.last_handed = told.handed
         picture.prune()
         self._by_token[token] = pile, told
 
@@ -93,7 +95,8 @@ class Knowledge:
                 pile, told = found
                 told.known = True
                 picture = self.of(pile)
-                if told.dangers and picture.danger_since is None:
+                # What was said before a person came is history to that person, however late it arrives.
+                if told.dangers and picture.danger_since is None and told.born > picture.person_at:
                     picture.danger_since = self._clock()
 
     def endangered(self, pile: str, source: str) -> None:

@@ -51,7 +51,8 @@ class Promises:
                 self.court.accuse("I1", key, f"{number} is gone")
                 continue
             held = holders.get(number, [])
-            if complaint.incident is not None and held != [complaint.incident]:
+            wrong = [id for id in held if id != complaint.incident and self._ledger.incidents[id].open]
+            if complaint.incident is not None and (wrong or complaint.incident not in held):
                 self.court.accuse("I1", number, f"says incident {complaint.incident}, is listed by {held}")
             if complaint.incident is None and held:
                 self.court.accuse("I1", number, f"says no incident, is listed by {held}")
@@ -86,7 +87,8 @@ class Tickets:
             self.court.accuse("I3", order.id, "the outside system knows an order that is not durable")
         ticket = self.by_order.get(order.id)
         if ticket is None:
-            twins = [id for id, each in self.by_order.items() if each.incident == order.incident and each.open]
+            standing = self._ledger.open_orders  # a recall may still be on its way; what counts is what was decided
+            twins = [id for id, each in self.by_order.items() if each.incident == order.incident and id in standing]
             if twins:
                 self.court.accuse("I3", order.incident, f"has tickets {twins[0]} and {order.id} at once")
             ticket = self.by_order[order.id] = Ticket(order.incident)

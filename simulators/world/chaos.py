@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING
 
 from triage.core.effects import Changes, Command
@@ -64,7 +65,8 @@ class Chaos:
         self._often(9 * HOUR_S, self._desk_fails)
         self._often(8 * HOUR_S, self._site_is_cut)
         self._often(14 * HOUR_S, self._clock_jumps)
-        self._often(30 * HOUR_S, self._kill_switch)
+        self._often(10 * HOUR_S, self._kill_switch)
+        self._often(8 * HOUR_S, self._storm)
 
     def stop(self) -> None:
         """No more trouble from here on; what is under way ends by itself."""
@@ -114,6 +116,13 @@ class Chaos:
     def _clock_jumps(self) -> None:
         self._clock.jump(self._rng.choice(JUMPS_S))
         self._later(self._rng.uniform(60.0, 6 * HOUR_S), self._clock.right)
+
+    def _storm(self) -> None:
+        """A bad push or a thunderstorm: many piles get the same trouble within minutes."""
+        names = self._rng.sample(sorted(self._yard.piles), min(15, len(self._yard.piles)))
+        kind = self._rng.choice(("controller_error", "controller_error", "reader_failure", "application_hung"))
+        for name in names:
+            self._later(self._rng.uniform(0.0, 300.0), partial(self._yard.strike, name, kind))
 
     def _kill_switch(self) -> None:
         self._throw(on=True)

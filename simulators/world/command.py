@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 
 from simulators.planted import PLANTED, planted
+from simulators.world.daemon import seldom_collected
 from simulators.world.outcome import Outcome, Script
 from simulators.world.play import World
 
@@ -32,7 +33,7 @@ def main(argv: list[str]) -> int:
 
 def run(script: Script) -> Outcome:
     """Play one world, with its planted bug if it has one."""
-    with planted(script.plant):
+    with planted(script.plant), seldom_collected():
         return World(script).play()
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,7 +114,14 @@ def prepare() -> None:
     )
 
 
-def collector_off() -> None:
-    """Collect garbage rarely: a world allocates much and keeps most of it."""
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Collect garbage rarely: a world allocates much and keeps most of it, and lives a minute."""
+    before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(200_000, 20, 100)
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

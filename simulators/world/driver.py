@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulators.invariants import Told
 from simulators.invariants.knowledge import LIVE
-from simulators.network import STATUS, TELEMETRY, Broker, Message, Session
+from simulators.network import STATUS, TELEMETRY, Broker, Delivery, Message, Session
 from triage.core.effects import Command
 from triage.core.events import CommandAnswer, DriverLink, Event, FaultClaim, PileStatus, Reading, Telemetry
 from triage.core.vocabulary import AnswerResult, BootReason, ConnectorStatus
@@ -88,16 +88,16 @@ class WorldDriver:
 
     # -- in --------------------------------------------------------------------------------------------------------
 
-    def _receive(self, session: Session, messages: Sequence[Message]) -> None:
+    def _receive(self, session: Session, messages: Sequence[Delivery]) -> None:
         if session is not self._session or self._inlet is None:
             return
         now, second = self._clock.now(), self._loop.time()
         events: list[Event] = []
         tokens = []
-        for message in messages:
+        for mid, message in messages:
             event = translate(message, now)
             events.append(event)
-            token = (session.epoch, message.mid)
+            token = (session.epoch, mid)
             tokens.append(token)
             if isinstance(event, Telemetry):
                 self._look.telemetry(event, second)
@@ -124,7 +124,7 @@ class WorldDriver:
         session = self._session
         if session is None:
             return Dispatch("not_sent", "not_connected")
-        self._auditor.published(command)
+        self._auditor.published(command, self._clock.now())
         self._broker.command(session, command.pile, payload(command))
         await asyncio.sleep(self._rng.uniform(0.0, 0.1))
         if session is not self._session:

@@ -28,10 +28,12 @@ from triage.storage.memory import MemoryStore
 from triage.storage.shelf import MemoryDisk
 
 DAY_S = 86_400.0
-TAIL_S = 12 * 3600.0
+TAIL_S = 10 * 3600.0
 """The quiet time at the end: no new faults, no deaths, a calm network; everything has to come to its end in it."""
 STANDSTILL_S = 5 * 3600.0
 """Longer than any deadline of an incident's states: who has not moved for so long never will."""
+PILES_PER_WINDOW_S = 100.0
+"""The broker gathers what comes within so many piles' share of a second: some messages a batch, as under real load."""
 RATES = Rates(fault_rate=0.0, heartbeat_s=300.0, keepalive_s=60.0, sessions_per_day=3.0)
 """The yard strikes faults by itself, so that it can stop."""
 
@@ -53,7 +55,8 @@ class World:
         self.disk = MemoryDisk()
         self.mood = Mood()
         self.yard = Yard(self.loop, fleet, self.auditor)
-        self.broker = Broker(self.loop, fleet.stream("network"), Weather(), self.yard.command)
+        window_s = script.piles / PILES_PER_WINDOW_S
+        self.broker = Broker(self.loop, fleet.stream("network"), Weather(), self.yard.command, window_s)
         self.front = Front(self.loop, fleet.stream("front"))
         self.society = Society(self.loop, fleet, self.yard, self.front, self.auditor)
         self.desk = WorldDesk(fleet.stream("desk"), self.auditor, self.society.dispatch)

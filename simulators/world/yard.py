@@ -121,6 +121,7 @@ class Yard:
         self._after(id, self.piles[id].driver(self._loop.time(), connector))
 
     def _advance(self, id: str) -> None:
+        self._timers[id] = None
         self._after(id, self.piles[id].advance(self._loop.time()))
 
     def _after(self, id: str, messages: list[Message]) -> None:
