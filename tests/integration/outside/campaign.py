@@ -21,7 +21,7 @@ TEXTS = ("does not charge", "充不了电", "the screen is black", "the plug is 
 BETWEEN_FAULTS_S = 0.12
 BETWEEN_COMPLAINTS_S = 0.12
 BETWEEN_VISITS_S = 0.25
-RETRY_S = 0.05
+RETRY_S = 0.25
 
 
 class People:
