@@ -43,8 +43,6 @@ class Ledger:
     def committed(self, changes: Changes) -> None:
         """Take over one transaction that took effect."""
         moves = self._moves(changes.journal)
-        for id, incident in changes.incidents.items():
-            self._incident(id, incident, moves.get(id, []))
         for id, order in changes.orders.items():
             before = self.orders.get(id)
             self._order(before, order)
@@ -52,6 +50,8 @@ class Ledger:
                 self.moved_at[order.incident] = self.court.clock()
             self.orders[id] = order
             (self.open_orders.add if order.open else self.open_orders.discard)(id)
+        for id, incident in changes.incidents.items():
+            self._incident(id, incident, moves.get(id, []))
         for number, complaint in changes.complaints.items():
             self.complaints[number] = complaint
             waits = complaint.state is ComplaintState.RESOLVED
