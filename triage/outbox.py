@@ -160,10 +160,13 @@ class Outbox:
         return next((each for each in self._foremost() if each.try_at <= now), None)
 
     def _foremost(self) -> Iterable[_Notice]:
-        """The first notice of each order at each desk; the others wait behind it, so that orders keep their order."""
+        """The first notice of each incident at each desk; the others wait behind it.
+
+        A new order must not reach a desk before the recall of the one it follows.
+        """
         foremost: dict[tuple[str, str], _Notice] = {}
         for each in self._notices:
-            foremost.setdefault((each.desk, each.notice.order.id), each)
+            foremost.setdefault((each.desk, each.notice.order.incident), each)
         return foremost.values()
 
     async def _deliver(self, waiting: _Notice) -> None:
