@@ -78,8 +78,8 @@ async def test_killed_daemon_is_ready_again_within_five_seconds_and_has_lost_not
         assert (await api.get(f"/complaints/{complaint['number']}"))["incident"] == order["incident"]
         assert [each["id"] for each in await api.orders("P3")] == [order["id"]]
         body = {"channel": "app", "pile": "P3", "text": "does not charge"}
-        again = await api.post("/complaints", body, "key-1")
-        assert (again.status_code, again.json()) == (200, complaint)
+        repeat = await api.post("/complaints", body, "key-1")
+        assert (repeat.status_code, repeat.json()) == (200, complaint)
 
 
 async def test_session_unknown_after_a_restart_refuses_the_reset(setting: Setting) -> None:
