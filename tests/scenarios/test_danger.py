@@ -65,7 +65,9 @@ def bring(film: Film, state: IncidentState) -> None:
     ],
 )
 @pytest.mark.parametrize("code", ["GroundFailure", "EmergencyStop", "ContactorWelded", "DC_LEAK smoke"])
-def test_a_safety_claim_in_any_state_sends_a_person_and_nothing_else(film: Film, state: IncidentState, code: str) -> None:
+def test_a_safety_claim_in_any_state_sends_a_person_and_nothing_else(
+    film: Film, state: IncidentState, code: str
+) -> None:
     bring(film, state)
     before = len(film.sent(*CHANGING))
     film.pile().claim(code)

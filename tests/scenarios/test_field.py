@@ -72,7 +72,10 @@ def test_done_without_proof_is_issued_again(film: Film) -> None:
     order = film.the_order()
     assert order.state is OrderState.ISSUED
     assert order.second_visits == 1
-    assert any(clock.name == "accept" and clock.due_at > film.now - film.engine.rules.policy.span("day") for clock in order.clocks)
+    assert any(
+        clock.name == "accept" and clock.due_at > film.now - film.engine.rules.policy.span("day")
+        for clock in order.clocks
+    )
     assert film.notices[-1].change == "reissue"
 
 

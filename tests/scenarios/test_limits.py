@@ -79,9 +79,7 @@ def test_maintenance_that_is_lifted_is_over() -> None:
     assert len(film.sent()) == 1
 
 
-@pytest.mark.parametrize(
-    "scopes", [{}, {"pile": "P1", "site": "S1"}, {"pile": "P1", "site": "S1", "region": "north"}]
-)
+@pytest.mark.parametrize("scopes", [{}, {"pile": "P1", "site": "S1"}, {"pile": "P1", "site": "S1", "region": "north"}])
 def test_maintenance_names_exactly_one_scope(scopes: dict[str, str]) -> None:
     film = lively()
     event = SilenceSet(
@@ -255,7 +253,9 @@ def test_the_breaker_opens_when_resets_do_not_help() -> None:
         actor.habits[Action.RESET_HARD] = actor.stay_ill
     for actor in list(film.actors.values())[:7]:
         actor.claim("InternalError")
-    film.until(lambda: sum(each.result is Result.FAILED and each.action in REBOOTS for each in film.attempts()) >= 6, 3600)
+    film.until(
+        lambda: sum(each.result is Result.FAILED and each.action in REBOOTS for each in film.attempts()) >= 6, 3600
+    )
     sent = len(film.sent())
     for actor in list(film.actors.values())[7:]:
         actor.claim("InternalError")

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from tests.unit.core.film import Film, fleet
+from tests.unit.core.film import Film
 from triage.core.events import DriverLink
 from triage.core.vocabulary import (
     Action,

@@ -60,7 +60,7 @@ def bring(state: str) -> tuple[Film, str]:
         reach(IncidentState.PROBATION)
     elif state in {"desk", "confirming", "closed"}:
         reach(IncidentState(state))
-    assert film.incident(id).state == state.split("_")[0], film.story()
+    assert film.incident(id).state == state.split("_", maxsplit=1)[0], film.story()
     return film, id
 
 
@@ -77,9 +77,12 @@ def test_every_act_in_every_state_is_answered_and_life_goes_on(state: str, act: 
         film.pile().heal()
     film.run(9 * 3600)
     incident = film.incident(id)
-    assert incident.state in {IncidentState.CLOSED, IncidentState.FIELD, IncidentState.CONFIRMING, IncidentState.DESK}, (
-        film.story()
-    )
+    assert incident.state in {
+        IncidentState.CLOSED,
+        IncidentState.FIELD,
+        IncidentState.CONFIRMING,
+        IncidentState.DESK,
+    }, film.story()
 
 
 @pytest.mark.parametrize("first", ACTS)

@@ -290,9 +290,13 @@ def test_stuck_preparing_without_a_session(film: Film) -> None:
 def test_a_lost_attempt_is_neither_failed_nor_sent_again(film: Film) -> None:
     """The process died around the send: the step is decided anew, as a new attempt with a new id."""
     actor = film.pile()
-    film.dispatch = lambda command: ("lost", "") if len(film.sent()) == 1 and command.action is Action.RESET_SOFT else (
-        "sent",
-        "",
+    film.dispatch = lambda command: (
+        ("lost", "")
+        if len(film.sent()) == 1 and command.action is Action.RESET_SOFT
+        else (
+            "sent",
+            "",
+        )
     )
     actor.claim("InternalError")
     film.until(film.sent, 600)
@@ -347,9 +351,7 @@ def test_a_second_look_that_always_refuses_ends_with_a_person(film: Film) -> Non
 
 def test_an_answer_that_comes_late_does_not_count(film: Film) -> None:
     actor = film.pile()
-    actor.habits[Action.RESET_SOFT] = lambda command: film.later(
-        1000, lambda: actor.answer(command)
-    )
+    actor.habits[Action.RESET_SOFT] = lambda command: film.later(1000, lambda: actor.answer(command))
     actor.claim("InternalError")
     film.until(film.sent, 600)
     film.run(500)

@@ -126,7 +126,9 @@ def test_an_anchor_from_the_future_is_refused() -> None:
     assert not host.clock().resume(anchor)
 
 
-@pytest.mark.parametrize("anchor", ["", "x", "1.0 2.0", "a b boot-1", "nan nan boot-1", "1.0 2.0 boot-1 more", "inf 1 boot-1"])
+@pytest.mark.parametrize(
+    "anchor", ["", "x", "1.0 2.0", "a b boot-1", "nan nan boot-1", "1.0 2.0 boot-1 more", "inf 1 boot-1"]
+)
 def test_an_anchor_nobody_can_read_is_refused(anchor: str) -> None:
     clock = Host().clock()
     assert not clock.resume(anchor)

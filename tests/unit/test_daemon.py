@@ -108,7 +108,10 @@ def test_one_daemon_a_database_on_this_host(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StoreRefusedError, match="cannot be written"), HostLock(f"sqlite:///{tmp_path}/no/such/triage.db"):
+    with (
+        pytest.raises(StoreRefusedError, match="cannot be written"),
+        HostLock(f"sqlite:///{tmp_path}/no/such/triage.db"),
+    ):
         pass
 
 

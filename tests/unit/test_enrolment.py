@@ -61,7 +61,8 @@ def test_a_replacement_is_the_whole_fleet(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["r,s,P/3,pile/v1,AC-7,1\n", "r,s,P3,pile/v1,AC-7,none\n", "r,s,,pile/v1,AC-7,1\n", "r,s,P1,pile/v1,AC-7,1\n" * 2]
+    "bad",
+    ["r,s,P/3,pile/v1,AC-7,1\n", "r,s,P3,pile/v1,AC-7,none\n", "r,s,,pile/v1,AC-7,1\n", "r,s,P1,pile/v1,AC-7,1\n" * 2],
 )
 def test_one_bad_row_and_nothing_is_taken(folder: Path, bad: str) -> None:
     enrol(folder, "r,s,P1,pile/v1,AC-7,1\n")
@@ -78,7 +79,11 @@ def test_everything_a_row_says_survives(folder: Path) -> None:
     write(folder / "in" / "teams.csv", "team,region,language,calendar,contact\nnorth,r,zh,CN,ops\n")
     enrol(folder, row, header=FULL)
     first = load_fleet(folder / "fleet.csv", {"north"})
-    take(write(folder / "in" / "again.csv", (folder / "fleet.csv").read_text(encoding="utf-8")), folder / "fleet.csv", folder / "teams.csv")
+    take(
+        write(folder / "in" / "again.csv", (folder / "fleet.csv").read_text(encoding="utf-8")),
+        folder / "fleet.csv",
+        folder / "teams.csv",
+    )
     assert load_fleet(folder / "fleet.csv", {"north"}) == first
     only = first[0]
     assert only.address == '1 Road, level "B2"'

@@ -85,9 +85,7 @@ class Room:
         self.desks = {desk.name: desk for desk in desks}
         self.halted: str | None = None
         self.outcomes: list[EffectOutcome] = []
-        self.outbox = Outbox(
-            {"pile/v1": self.driver}, self.desks, self.clock, halted=lambda: self.halted, speed=speed
-        )
+        self.outbox = Outbox({"pile/v1": self.driver}, self.desks, self.clock, halted=lambda: self.halted, speed=speed)
 
     def offer(self, events: Sequence[Any], ack: Any = None) -> None:
         del ack

@@ -107,7 +107,9 @@ class House:
             faults=tuple(FaultClaim(code=code, connector=1) for code in faults),
         )
 
-    def complaint(self, key: str | None = "k1", text: str = "it does not start", digest: str = "d") -> ComplaintReceived:
+    def complaint(
+        self, key: str | None = "k1", text: str = "it does not start", digest: str = "d"
+    ) -> ComplaintReceived:
         return ComplaintReceived(
             received_at=self.clock.at,
             channel=Channel.APP,

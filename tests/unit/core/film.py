@@ -227,7 +227,12 @@ class Actor:
         """Answer it."""
         self.film.play(
             CommandAnswer(
-                received_at=self.film.now, site=self.site, pile=self.id, command=command.id, result=result, reason=reason
+                received_at=self.film.now,
+                site=self.site,
+                pile=self.id,
+                command=command.id,
+                result=result,
+                reason=reason,
             )
         )
 

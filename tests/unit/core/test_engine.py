@@ -41,7 +41,9 @@ crises = st.tuples(
     piles,
     st.sampled_from(["InternalError", "InternalError", "ConnectorLockFailure"]),
     st.sampled_from([40, 119, 121, 122, 123, 200]),
-    st.sampled_from(["", "", "car", "unknown", "GroundFailure", "XJ-1", "HighTemperature", "mute", "kill", "silence", "boot"]),
+    st.sampled_from(
+        ["", "", "car", "unknown", "GroundFailure", "XJ-1", "HighTemperature", "mute", "kill", "silence", "boot"]
+    ),
     st.sampled_from([5, 130, 700, 1500]),
 )
 moves = st.one_of(
@@ -60,13 +62,19 @@ moves = st.one_of(
     st.tuples(st.just("drop"), piles),
     st.tuples(st.just("back"), piles, st.booleans()),
     st.tuples(st.just("restart"), piles, st.booleans()),
-    st.tuples(st.just("habit"), piles, st.sampled_from([*REBOOTS, Action.UNLOCK, Action.REPORT]), st.sampled_from(HABITS)),
+    st.tuples(
+        st.just("habit"), piles, st.sampled_from([*REBOOTS, Action.UNLOCK, Action.REPORT]), st.sampled_from(HABITS)
+    ),
     st.tuples(st.just("echo"), piles, st.sampled_from(["twice", "late", "retained"])),
     st.tuples(st.just("link"), st.booleans()),
     st.tuples(st.just("kill"), st.booleans()),
     st.tuples(st.just("silence"), piles, st.sampled_from([600, 4000])),
     st.tuples(st.just("complain"), piles, st.sampled_from(["it will not start", DANGER_TEXT]), st.sampled_from("123")),
-    st.tuples(st.just("act"), st.integers(0, 9), st.sampled_from(["retry", "hold", "release", "dispatch", "approve", "dismiss"])),
+    st.tuples(
+        st.just("act"),
+        st.integers(0, 9),
+        st.sampled_from(["retry", "hold", "release", "dispatch", "approve", "dismiss"]),
+    ),
     st.tuples(
         st.just("order"),
         st.integers(0, 9),
@@ -215,9 +223,7 @@ class Stage:
     def _callback(self, which: int, satisfied: bool) -> None:
         known = sorted(self.film.engine.state.complaints)
         if known:
-            event = CallbackGiven(
-                received_at=self.film.now, complaint=known[which % len(known)], satisfied=satisfied
-            )
+            event = CallbackGiven(received_at=self.film.now, complaint=known[which % len(known)], satisfied=satisfied)
             assert self.film.ask(event).status in {200, 409}
 
     def _want(self, id: str, action: Action, connector: int) -> None:

@@ -141,9 +141,7 @@ def shown(case: Shown) -> Question:
         current_a=12.0 if case.power else 0.0,
     )
     faults = tuple(
-        each
-        for each, wanted in ((SAFETY, case.danger), (UNKNOWN, case.unclassified), (HOT, case.hot))
-        if wanted
+        each for each, wanted in ((SAFETY, case.danger), (UNKNOWN, case.unclassified), (HOT, case.hot)) if wanted
     )
     pile = Pile(
         registration=REGISTRATION,

@@ -5,8 +5,8 @@ It shares no rule with the engine; it is written from the laws and the safety ta
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from tests.unit.core.film import Film

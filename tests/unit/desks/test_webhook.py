@@ -56,7 +56,9 @@ class Receiver:
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         lines = head.split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
+        headers = {
+            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)
+        }
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.requests.append((lines[0], headers, body))
         if self.silent:
@@ -118,7 +120,7 @@ async def test_without_a_secret_nothing_is_signed(receiver: Receiver) -> None:
 @pytest.mark.parametrize("status", ["400 Bad Request", "404 Not Found", "429 Slow", "500 Oh", "503 Away"])
 async def test_whatever_is_no_success_is_told_again(receiver: Receiver, status: str) -> None:
     receiver.status = status
-    with pytest.raises(DeskError, match=status.split()[0]):
+    with pytest.raises(DeskError, match=status.split(maxsplit=1)[0]):
         await receiver.desk().deliver(notice())
 
 
@@ -147,7 +149,9 @@ async def test_a_huge_answer_is_cut(receiver: Receiver) -> None:
     assert await receiver.desk().deliver(notice()) == ""
 
 
-@pytest.mark.parametrize("body", [b"", b"ok", b"[]", b"\xff\xfe", b'{"reference": null}', b'{"reference": 7}', b"[" * 9999])
+@pytest.mark.parametrize(
+    "body", [b"", b"ok", b"[]", b"\xff\xfe", b'{"reference": null}', b'{"reference": 7}', b"[" * 9999]
+)
 async def test_an_answer_nobody_understands_is_no_failure(receiver: Receiver, body: bytes) -> None:
     receiver.body = body
     assert len(await receiver.desk().deliver(notice())) <= 200
