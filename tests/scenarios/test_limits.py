@@ -34,7 +34,7 @@ def silence(film: Film, hours: float, **scope: str) -> str:
             ends_at=film.now + timedelta(hours=hours),
             reason="works",
             actor="ops",
-            **scope,  # type: ignore[arg-type]
+            **scope,
         )
     )
     assert answer.status == 201
@@ -87,7 +87,7 @@ def test_maintenance_names_exactly_one_scope(scopes: dict[str, str]) -> None:
         starts_at=film.now,
         ends_at=film.now + timedelta(hours=1),
         reason="x",
-        **scopes,  # type: ignore[arg-type]
+        **scopes,
     )
     assert film.ask(event).status == 422
 

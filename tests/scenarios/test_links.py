@@ -239,7 +239,7 @@ def test_a_boot_whose_birth_was_lost_is_seen_by_the_uptime(film: Film) -> None:
 
 
 def test_a_pile_without_uptime_whose_birth_was_lost_is_heard_again(film: Film) -> None:
-    """Campaign 25: without a boot counter the evidence is weak and needs repetition, but nobody becomes deaf for ever."""
+    """Campaign 25: without a boot counter the evidence is weak and needs repetition, but nobody stays deaf."""
     actor = film.pile()
     for _ in range(60):
         film.play(actor.message(uptime_s=None))

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.unit.core.film import START, Film
+from triage.core.effects import Command
 from triage.core.events import FaultClaim
 from triage.core.vocabulary import (
     Action,
@@ -185,7 +186,12 @@ def test_a_relapse_after_more_than_a_day_is_a_new_story(film: Film) -> None:
 
 def test_a_stuck_lock_is_unlocked_first(film: Film) -> None:
     actor = film.pile()
-    actor.habits[Action.UNLOCK] = lambda command: (actor.answer(command), actor.heal())[0]
+
+    def release(command: Command) -> None:
+        actor.answer(command)
+        actor.heal()
+
+    actor.habits[Action.UNLOCK] = release
     actor.claim("ConnectorLockFailure")
     film.run(1800)
     assert film.all_incidents()[0].close_code is CloseCode.RECOVERED_REMOTELY

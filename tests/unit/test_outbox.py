@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -255,7 +256,7 @@ async def test_a_notice_is_told_until_it_is_taken() -> None:
         assert room.desks["desk"].taken == ["W1:issued:0:0"]
 
 
-async def test_pauses_grow() -> None:
+async def test_pauses_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(fails=5)
     room = Room(desk, speed=50.0)
     times: list[float] = []
@@ -265,12 +266,12 @@ async def test_pauses_grow() -> None:
         times.append(room.clock.monotonic())
         return await deliver(each)
 
-    desk.deliver = timed  # type: ignore[method-assign]
+    monkeypatch.setattr(desk, "deliver", timed)
     room.outbox.start(room)
     room.outbox.release([notice()])
     await room.until(lambda: desk.taken)
     await room.outbox.stop()
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     assert gaps[-1] > 4 * gaps[0]
 
 
@@ -292,7 +293,7 @@ async def test_our_own_report_of_a_retry_is_no_second_notice() -> None:
         assert room.desks["desk"].taken == ["W1:issued:0:0"]
 
 
-async def test_notices_of_one_order_keep_their_order_and_others_pass() -> None:
+async def test_notices_of_one_order_keep_their_order_and_others_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk()
     taken: list[str] = []
 
@@ -303,7 +304,7 @@ async def test_notices_of_one_order_keep_their_order_and_others_pass() -> None:
         taken.append(each.id)
         return ""
 
-    desk.deliver = deliver  # type: ignore[method-assign]
+    monkeypatch.setattr(desk, "deliver", deliver)
     async with open_room(desk) as room:
         room.outbox.release([notice("W1:a", "W1"), notice("W1:b", "W1"), notice("W2:a", "W2", "I2")])
         await room.until(lambda: len(taken) == 3)

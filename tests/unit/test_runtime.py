@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+import triage.inbox as inbox
 import triage.runtime as module
 from tests.unit.core.film import START, pile, rules
 from triage.core.effects import Changes, KeptAnswer, OutboxItem, Snapshot
@@ -121,7 +122,7 @@ class House:
         )
 
     def numbers(self) -> list[str]:
-        return sorted(self.store.disk.shelves["complaint"].rows)
+        return sorted(str(id) for id in self.store.disk.shelves["complaint"].rows)
 
     async def until(self, wanted: Any) -> None:
         async with asyncio.timeout(10):
@@ -311,7 +312,7 @@ async def test_a_deadline_that_breaks_us_is_looked_at_again(house: House, monkey
 async def test_telemetry_coalesces_when_full_and_complaints_do_not(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "INBOX_LIMIT", 10)
+    monkeypatch.setattr(inbox, "INBOX_LIMIT", 10)
     for seq in range(1, 41):
         house.runtime.offer([house.telemetry(seq)], house.ack(f"t{seq}"))
     for number in range(20):
@@ -327,7 +328,7 @@ async def test_telemetry_coalesces_when_full_and_complaints_do_not(
 
 async def test_coalescing_never_hides_danger(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """I17: a safety claim that was received must not vanish because the next reading came before it was looked at."""
-    monkeypatch.setattr(module, "INBOX_LIMIT", 2)
+    monkeypatch.setattr(inbox, "INBOX_LIMIT", 2)
     for seq in range(1, 4):
         house.runtime.offer([house.telemetry(seq)])
     house.runtime.offer([house.telemetry(4, "P1", "GroundFailure")])
@@ -339,7 +340,7 @@ async def test_coalescing_never_hides_danger(house: House, monkeypatch: pytest.M
 
 
 async def test_a_retained_reading_never_replaces_a_fresh_one(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "INBOX_LIMIT", 1)
+    monkeypatch.setattr(inbox, "INBOX_LIMIT", 1)
     house.runtime.offer([house.telemetry(1)])
     house.runtime.offer([replace(house.telemetry(9), retained=True)], house.ack("r"))
     async with running(house):

@@ -462,7 +462,7 @@ class Film:
         """The team reports."""
         return self.ask(OrderAct(received_at=self.now, order=order, act=act, actor="team", **details))
 
-    def incidents(self, *, open: bool | None = None) -> list[Incident]:
+    def incidents(self, *, open: bool | None = None) -> list[Incident]:  # noqa: A002 - the word for it
         """All incidents the engine remembers, oldest first."""
         found = sorted(self.engine.state.incidents.values(), key=lambda each: each.id)
         return [each for each in found if open is None or each.open is open]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -28,7 +27,7 @@ from triage.core.events import (
     SilenceSet,
     Telemetry,
 )
-from triage.core.vocabulary import REBOOTS, Action, ConnectorStatus, IncidentState, OrderState
+from triage.core.vocabulary import REBOOTS, Action, ConnectorStatus
 
 CODES = ("InternalError", "InternalError", "ConnectorLockFailure", "HighTemperature", "XJ-1", "PowerModuleFailure")
 PILES = ("P1", "P2", "P3")
@@ -398,9 +397,3 @@ def test_an_empty_engine_has_nothing_to_do() -> None:
     engine.start(Snapshot(), [], film.now)
     assert engine.next_due() is None
     assert engine.due(film.now) == []
-
-
-@pytest.mark.parametrize("state", list(IncidentState))
-def test_names_are_what_the_api_shows(state: IncidentState) -> None:
-    assert state.value == state.name.lower()
-    assert OrderState.EN_ROUTE == "en_route"

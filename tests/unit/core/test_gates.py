@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from msgspec import Struct
@@ -73,7 +74,7 @@ class Around(Struct, frozen=True, kw_only=True):
 # The oracle: campaign §5, row by row ------------------------------------------------------------------------------
 
 
-def may_show(case: Shown) -> bool:
+def may_show(case: Shown) -> bool:  # noqa: PLR0911 - a row of the table each
     reading, restart = case.action is Action.REPORT, case.action in RESTARTS
     if case.offline:
         return False
@@ -176,7 +177,7 @@ LONG_AGO = (NOW - timedelta(hours=30), NOW - timedelta(hours=26))
 
 
 def around(case: Around) -> Question:
-    resets = LONG_AGO
+    resets: tuple[datetime, ...] = LONG_AGO
     if case.day_limit:
         resets = (*resets, *(NOW - timedelta(hours=hours) for hours in (20, 15, 8)))
     if case.spacing:
@@ -242,7 +243,7 @@ def all_shown(most: int = 99) -> Iterator[Shown]:
     for values in flags:
         if sum(values) > most:
             return
-        named = dict(zip(SHOWN_FLAGS, values, strict=True))
+        named: dict[str, Any] = dict(zip(SHOWN_FLAGS, values, strict=True))
         for action, family, fresh, status, session in itertools.product(
             (Action.RESET_SOFT, Action.UNLOCK, Action.REPORT),
             families,
@@ -261,7 +262,7 @@ def all_around(most: int = 99) -> Iterator[Around]:
     for values in sorted(itertools.product((False, True), repeat=len(AROUND_FLAGS)), key=sum):
         if sum(values) > most:
             return
-        named = dict(zip(AROUND_FLAGS, values, strict=True))
+        named: dict[str, Any] = dict(zip(AROUND_FLAGS, values, strict=True))
         modes = MODES if sum(values) <= 3 else ("live",)
         for mode in modes:
             yield Around(mode=mode, **named)
@@ -303,8 +304,8 @@ def test_a_gate_taken_away_from_the_questions_is_noticed(gate: object, monkeypat
 @pytest.mark.parametrize("action", [each for each in Action if each not in {Action.REPORT, Action.PULL_LOG}])
 @pytest.mark.parametrize("family", list(Family))
 def test_no_action_and_no_family_passes_danger(action: Action, family: Family) -> None:
-    for flag in ("hazard", "danger"):
-        refusal = judge(shown(Shown(action=action, family=family, **{flag: True})))
+    for case in (Shown(action=action, family=family, hazard=True), Shown(action=action, family=family, danger=True)):
+        refusal = judge(shown(case))
         assert refusal is not None
         assert refusal.gate is Gate.SAFETY
         assert refusal.final
