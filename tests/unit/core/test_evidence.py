@@ -202,7 +202,7 @@ seconds = st.one_of(st.none(), st.integers(-100, 500))
     st.lists(st.sampled_from(PROOFS), min_size=1, max_size=4, unique=True),
     st.integers(0, 600),
 )
-def test_a_pass_is_never_older_than_its_command_and_always_comes_to_an_end(
+def test_a_pass_is_never_older_than_its_command_and_always_comes_to_an_end(  # noqa: PLR0917 - hypothesis passes them in order
     action: Action,
     answer: str | None,
     left: bool | None,
