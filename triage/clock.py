@@ -7,6 +7,7 @@ on the same boot of the host the monotonic clock bridges the gap, and a jump in 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -77,7 +78,12 @@ class SteadyClock:
         parts = anchor.split(" ")
         if len(parts) != len(("steady", "monotonic", "origin")) or not self._origin or parts[2] != self._origin:
             return False
-        steady, last = float(parts[0]), float(parts[1])
+        try:
+            steady, last = float(parts[0]), float(parts[1])
+        except ValueError:
+            return False
+        if not (math.isfinite(steady) and math.isfinite(last)):
+            return False
         self._last = self._monotonic()
         if self._last < last:
             return False

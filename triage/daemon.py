@@ -135,13 +135,18 @@ class HostLock:
 
 
 def make_app(settings: Settings, clock: SteadyClock, broker_url: str) -> App:
-    """Join everything the settings name.
+    """Read every file the settings name, and join everything.
 
     Raises:
         InputError: a file is faulty.
     """
-    rules = load_rules(settings)
-    registrations = load_registrations(settings)
+    return join(settings, clock, broker_url, load_rules(settings), load_registrations(settings))
+
+
+def join(
+    settings: Settings, clock: SteadyClock, broker_url: str, rules: Rules, registrations: tuple[Registration, ...]
+) -> App:
+    """Join everything the settings name, with files that were read before."""
     store = SqlStore(settings.database.url)
     tokens = tuple((token.name, token.role.value, token.sha256) for token in settings.auth.tokens)
     parts = Parts(
@@ -175,17 +180,18 @@ async def serve(path: Path, environ: Mapping[str, str], *, ready: Callable[[App]
         OSError: the HTTP address is taken.
     """
     settings = load_settings(path, environ)
+    # Every file is read before anything is started.
+    rules, registrations = load_rules(settings), load_registrations(settings)
     clock = SteadyClock()
     async with AsyncExitStack() as stack:
         stack.enter_context(HostLock(settings.database.url))
         url = settings.mqtt.url
-        make_app(settings, clock, "mqtt://127.0.0.1:1")  # every file is read before anything is started
         if url == "embedded":
             folder = broker_folder(settings)
             broker = EmbeddedBroker(folder, settings.mqtt.port)
             await stack.enter_async_context(broker)
             url = broker.url
-        app = make_app(settings, clock, url)
+        app = join(settings, clock, url, rules, registrations)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,8 +1,8 @@
-"""The loop: a bounded inbox, one decision at a time, one transaction a batch, and nothing out before its commit.
+"""The loop: one decision at a time, one transaction a batch, and nothing out before its commit.
 
-Telemetry may be coalesced per pile when the inbox is full; complaints, outcomes and people's acts are never dropped:
-they push back on whoever brings them. A commit that fails is tried again; until it succeeds nothing is acknowledged,
-answered or sent.
+While a batch is being committed the engine goes on deciding; what it decides waits for the next commit, so answers,
+acks and commands still leave in order and only when they are durable. Telemetry that changes nothing on record waits
+for none. A commit that fails is tried again as it is; people who wait are told at once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Protocol
@@ -23,14 +23,20 @@ from triage.core.effects import Answer, Changes, KeptAnswer, OutboxItem
 from triage.core.engine import Engine, Quiet
 from triage.core.events import Ask, ComplaintReceived, Event, Quarantined, Telemetry
 from triage.errors import OverloadedError, StoreError
+from triage.inbox import Entry, Group, Inbox
 from triage.interfaces import Clock, Ledger, Lookups
 from triage.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-INBOX_LIMIT = 20_000
-BATCH_LIMIT = 500
+BATCH_LIMIT = 200
+"""Events decided in one go; the sockets have their turn in between."""
+
+UNCOMMITTED_LIMIT = 2_000
+"""Decided events that may wait for a commit; beyond this the inbox has to hold them, and pushes back."""
+
 ASK_LIMIT = 1_000
+ANSWERS_REMEMBERED = 10_000
 RETRY_FIRST_S = 0.1
 RETRY_LAST_S = 5.0
 LONGEST_SLEEP_S = 5.0
@@ -43,30 +49,31 @@ class Store(Ledger, Lookups, Protocol):
     """What the runtime needs of storage."""
 
 
-class _Group:
-    """Events that came with one acknowledgement: it is given when the last of them is durable."""
+class Batch:
+    """Decisions that become durable together, and who hears of it then."""
 
-    __slots__ = ("ack", "left")
+    def __init__(self) -> None:
+        """Start empty."""
+        self.changes = Changes()
+        self.entries: list[Entry] = []
+        self.answers: list[tuple[Entry, Answer]] = []
+        self.counts: list[Count] = []
 
-    def __init__(self, ack: Callable[[], None] | None, left: int) -> None:
-        self.ack = ack
-        self.left = left
+    def __bool__(self) -> bool:
+        """Whether there is anything to conclude."""
+        return bool(self.entries or self.answers or self.counts or self.changes)
 
-    def settle(self) -> None:
-        self.left -= 1
-        if self.left == 0 and self.ack is not None:
-            self.ack()
+    def add(self, decision: Decision) -> None:
+        """Take a decision's changes and counts."""
+        self.changes.absorb(decision.changes)
+        self.counts.extend(decision.counts)
 
-
-class _Entry:
-    """One event in the inbox, and whoever waits for it."""
-
-    __slots__ = ("event", "future", "groups")
-
-    def __init__(self, event: Event, group: _Group | None, future: asyncio.Future[Answer] | None) -> None:
-        self.event = event
-        self.groups = [group] if group is not None else []
-        self.future = future
+    def fail(self, error: Exception) -> None:
+        """Tell everybody who waits that the database cannot do it now."""
+        for entry in self.entries:
+            entry.fail(error)
+        for entry, _ in self.answers:
+            entry.fail(error)
 
 
 class Runtime:
@@ -91,12 +98,17 @@ class Runtime:
         self._release = release
         self._publish = publish
         self._anchor = anchor
-        self._inbox: deque[_Entry] = deque()
-        self._newest: dict[str, _Entry] = {}
+        self._inbox = Inbox()
+        self._batch = Batch()
+        self._committing: asyncio.Task[None] | None = None
+        self._bringing: set[asyncio.Task[None]] = set()
+        self._answered: OrderedDict[tuple[str, str], KeptAnswer] = OrderedDict()
         self._asks = 0
         self._wake = asyncio.Event()
         self._stopping = False
-        self.store_trouble: str | None = None
+        self._broken: BaseException | None = None
+        self._commit_trouble: str | None = None
+        self._lookup_trouble: str | None = None
         self.defects = 0
 
     # The inlet -----------------------------------------------------------------------------------------------------
@@ -107,41 +119,34 @@ class Runtime:
             if ack is not None:
                 ack()
             return
-        group = _Group(ack, len(events)) if ack is not None else None
+        group = Group(ack, len(events)) if ack is not None else None
+        before = self._inbox.coalesced
         for event in events:
             if isinstance(event, Telemetry):
-                self._offer_telemetry(event, group)
+                self._inbox.put_telemetry(event, group)
+            elif isinstance(event, Ask):
+                self._bring(event, group)
             else:
-                self._inbox.append(_Entry(event, group, None))
+                self._inbox.put(Entry(event, group))
+        if self._inbox.coalesced > before:
+            self._metrics.inbox_coalesced.inc(self._inbox.coalesced - before)
         self._wake.set()
-
-    def _offer_telemetry(self, event: Telemetry, group: _Group | None) -> None:
-        if len(self._inbox) >= INBOX_LIMIT and not event.retained:
-            waiting = self._newest.get(event.pile)
-            if waiting is not None:
-                # Level, not edge: the newer full reading says all that the older one said that still holds.
-                waiting.event = event
-                if group is not None:
-                    waiting.groups.append(group)
-                self._metrics.inbox_coalesced.inc()
-                return
-        entry = _Entry(event, group, None)
-        self._inbox.append(entry)
-        if not event.retained:
-            self._newest[event.pile] = entry
 
     async def submit(self, event: Ask) -> Answer:
         """See :class:`triage.interfaces.Inlet`."""
         if self._stopping:
             raise OverloadedError("the daemon is stopping; try again in a moment")
-        if self.store_trouble is not None:
-            raise StoreError(self.store_trouble)
+        if self._commit_trouble is not None:
+            raise StoreError(self._commit_trouble)
         if self._asks >= ASK_LIMIT:
             raise OverloadedError(f"{self._asks} requests wait already; try again in a moment")
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._asks += 1
         try:
-            self._inbox.append(_Entry(event, None, future))
+            event, kept = await self._look_up(event)
+            if kept is not None:
+                return replayed(event, kept)
+            future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            self._inbox.put(Entry(event, None, future))
             self._wake.set()
             return await future
         finally:
@@ -149,8 +154,65 @@ class Runtime:
 
     @property
     def depth(self) -> int:
-        """How many events wait."""
-        return len(self._inbox)
+        """How many events wait, those included that wait for the database to be looked up."""
+        return len(self._inbox) + len(self._bringing)
+
+    @property
+    def store_trouble(self) -> str | None:
+        """Why the database cannot be used now, or None."""
+        return self._commit_trouble or self._lookup_trouble
+
+    def _bring(self, event: Ask, group: Group | None) -> None:
+        """Let in a question that came with an acknowledgement: it waits for the database, however long that takes."""
+        task = asyncio.create_task(self._bring_in(event, group), name="bringing in")
+        self._bringing.add(task)
+        task.add_done_callback(self._bringing.discard)
+
+    async def _bring_in(self, event: Ask, group: Group | None) -> None:
+        pause = RETRY_FIRST_S
+        while True:
+            try:
+                event, kept = await self._look_up(event)
+            except StoreError:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, RETRY_LAST_S)
+                continue
+            entry = Entry(event, group)
+            if kept is None:
+                self._inbox.put(entry)
+                self._wake.set()
+            else:
+                entry.settle()
+            return
+
+    async def _look_up(self, event: Ask) -> tuple[Ask, KeptAnswer | None]:
+        """What the engine cannot know: the answer given already, and what a complaint's pile showed at the time.
+
+        Raises:
+            StoreError: the database cannot be read now.
+        """
+        try:
+            if event.key is not None:
+                key = (event.scope, event.key)
+                kept = self._answered.get(key) if key in self._answered else (await self._store.answers([key])).get(key)
+                # One that is remembered may not be durable yet: it takes its turn behind the first.
+                if kept is not None and key not in self._answered:
+                    return event, kept
+            event = await self._enriched(event)
+        except StoreError as error:
+            self._lookup_trouble = str(error)
+            raise
+        self._lookup_trouble = None
+        return event, None
+
+    async def _enriched(self, event: Ask) -> Ask:
+        if not isinstance(event, ComplaintReceived) or event.pile is None or event.history:
+            return event
+        if event.pile not in self._engine.state.piles:
+            return event
+        at = event.occurred_at or event.received_at
+        moments = await self._store.moments(event.pile, at - LOOK_BACK, min(at + LOOK_BACK, event.received_at))
+        return msgspec.structs.replace(event, history=tuple(moments))
 
     # The loop ------------------------------------------------------------------------------------------------------
 
@@ -160,142 +222,76 @@ class Runtime:
         Raises:
             StoreRefusedError: another daemon took over; nothing may be sent any more.
         """
-        while not (self._stopping and not self._inbox):
-            await self._wait()
-            await self._turn()
+        try:
+            while not (self._stopping and self._idle()):
+                await self._wait()
+                if self._broken is not None:
+                    raise self._broken
+                self._turn()
+        finally:
+            for task in (*self._bringing, *([self._committing] if self._committing else [])):
+                task.cancel()
 
     def stop(self) -> None:
         """Take nothing new from people, finish what waits, and return from :meth:`run`."""
         self._stopping = True
         self._wake.set()
 
+    def _idle(self) -> bool:
+        return not self._inbox and not self._batch and self._committing is None
+
+    def _full(self) -> bool:
+        return self._committing is not None and len(self._batch.entries) >= UNCOMMITTED_LIMIT
+
     async def _wait(self) -> None:
-        if self._inbox or self._stopping:
-            # Let the sockets have their turn even when the inbox never runs dry.
+        if self._inbox and not self._full():
             await asyncio.sleep(0)
             return
         self._wake.clear()
         due = self._engine.next_due()
         pause = LONGEST_SLEEP_S
-        if due is not None:
+        if due is not None and not self._full():
             pause = min(pause, max(0.0, (due - self._clock.now()).total_seconds()))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._wake.wait()
 
-    async def _turn(self) -> None:
-        entries = self._take()
-        entries = await self._prepare(entries)
-        now = self._clock.now()
-        changes = Changes()
-        counts: list[Count] = []
-        answers: list[tuple[_Entry, Answer]] = []
-        for entry in entries:
-            decision = self._decide(entry.event)
-            if isinstance(decision, Decision):
-                changes.absorb(decision.changes)
-                counts.extend(decision.counts)
-                if decision.answer is not None:
-                    answers.append((entry, self._keep(entry.event, decision.answer, changes)))
-        for due in self._engine.due(now):
-            decision = self._decide(due)
-            if isinstance(decision, Decision):
-                changes.absorb(decision.changes)
-                counts.extend(decision.counts)
-        if changes:
-            changes.settings["clock"] = self._anchor()
-            await self._commit(changes, entries)
-        self._conclude(entries, answers, counts, changes)
-        self._metrics.inbox_depth.set(len(self._inbox))
-        self._metrics.heartbeat_timestamp_seconds.set(now.timestamp())
-
-    def _take(self) -> list[_Entry]:
-        taken: list[_Entry] = []
-        keys: set[tuple[str, str]] = set()
-        while self._inbox and len(taken) < BATCH_LIMIT:
-            entry = self._inbox[0]
-            event = entry.event
-            if isinstance(event, Ask) and event.key is not None:
-                if (event.scope, event.key) in keys:
-                    break  # its twin must be durable first, then the kept answer is found
-                keys.add((event.scope, event.key))
-            self._inbox.popleft()
-            if isinstance(event, Telemetry) and self._newest.get(event.pile) is entry:
-                del self._newest[event.pile]
-            taken.append(entry)
-        return taken
-
-    async def _prepare(self, entries: list[_Entry]) -> list[_Entry]:
-        """Look up what the engine cannot: answers already given, and what a complaint's pile showed at the time."""
-        asks = [entry for entry in entries if isinstance(entry.event, Ask)]
-        if not asks:
-            return entries
-        pause = RETRY_FIRST_S
-        while True:
-            try:
-                known = await self._known(asks)
-                for entry in asks:
-                    await self._enrich(entry)
-            except StoreError as error:
-                self._trouble(str(error))
-                asks = self._drop_waiting(asks, error)
-                entries = [entry for entry in entries if entry in asks or not isinstance(entry.event, Ask)]
-                if not asks:
-                    return entries
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, RETRY_LAST_S)
+    def _turn(self) -> None:
+        if not self._full():
+            for entry in self._inbox.take(BATCH_LIMIT):
+                self._handle(entry)
+            for due in self._engine.due(self._clock.now()):
+                self._handle(Entry(due))
+        if self._committing is None and self._batch:
+            batch, self._batch = self._batch, Batch()
+            if batch.changes:
+                batch.changes.settings["clock"] = self._anchor()
+                self._committing = asyncio.create_task(self._make_durable(batch), name="commit")
+                self._committing.add_done_callback(self._committed)
             else:
-                self.store_trouble = None
-                return [entry for entry in entries if not self._replay(entry, known)]
+                self._conclude(batch)
+        self._metrics.inbox_depth.set(len(self._inbox))
+        self._metrics.heartbeat_timestamp_seconds.set(self._clock.now().timestamp())
 
-    @staticmethod
-    def _drop_waiting(asks: list[_Entry], error: StoreError) -> list[_Entry]:
-        """Whoever waits for an answer is told at once.
-
-        What came by MQTT stays, unacknowledged, until it can be kept.
-        """
-        kept = []
-        for entry in asks:
-            if entry.future is None:
-                kept.append(entry)
-            elif not entry.future.done():
-                entry.future.set_exception(error)
-        return kept
-
-    async def _known(self, asks: Sequence[_Entry]) -> dict[tuple[str, str], KeptAnswer]:
-        keys = [
-            (entry.event.scope, entry.event.key)
-            for entry in asks
-            if isinstance(entry.event, Ask) and entry.event.key is not None
-        ]
-        return dict(await self._store.answers(keys)) if keys else {}
-
-    async def _enrich(self, entry: _Entry) -> None:
+    def _handle(self, entry: Entry) -> None:
+        """Decide one event. What changes nothing is settled at once; the rest waits for its commit."""
         event = entry.event
-        if not isinstance(event, ComplaintReceived) or event.pile is None or event.history:
+        if isinstance(event, Ask) and event.key is not None:
+            kept = self._answered.get((event.scope, event.key))
+            if kept is not None:
+                self._batch.answers.append((entry, replayed(event, kept)))
+                return
+        decision = self._decide(event)
+        if not isinstance(decision, Decision):
+            entry.settle()
             return
-        if event.pile not in self._engine.state.piles:
-            return
-        at = event.occurred_at or event.received_at
-        moments = await self._store.moments(event.pile, at - LOOK_BACK, min(at + LOOK_BACK, event.received_at))
-        entry.event = msgspec.structs.replace(event, history=tuple(moments))
-
-    def _replay(self, entry: _Entry, known: dict[tuple[str, str], KeptAnswer]) -> bool:
-        """Answer an event whose key has its answer already; tells whether it had."""
-        event = entry.event
-        if not isinstance(event, Ask) or event.key is None:
-            return False
-        kept = known.get((event.scope, event.key))
-        if kept is None:
-            return False
-        answer = kept.answer
-        if kept.digest != event.digest:
-            detail = "this Idempotency-Key was used with another body; the first one is kept: use a new key"
-            answer = Answer(status=409, body={"title": "Key used before", "status": 409, "detail": detail})
-        elif answer.status == 201:  # noqa: PLR2004 - created once; the replay creates nothing
-            answer = Answer(status=200, body=answer.body)
-        self._settle(entry, answer)
-        return True
+        self._batch.add(decision)
+        if decision.answer is not None:
+            self._batch.answers.append((entry, self._keep(event, decision.answer, self._batch.changes)))
+        elif decision.changes:
+            self._batch.entries.append(entry)
+        else:
+            entry.settle()
 
     def _decide(self, event: Event) -> Decision | Quiet | None:
         """Decide and apply one event; one that breaks us is set aside, and the others flow."""
@@ -337,63 +333,67 @@ class Runtime:
 
     def _keep(self, event: Event, answer: Answer, changes: Changes) -> Answer:
         if isinstance(event, Ask) and event.key is not None and answer.status in _OK:
-            changes.answers.append(
-                KeptAnswer(scope=event.scope, key=event.key, digest=event.digest, answer=answer, at=self._clock.now())
+            kept = KeptAnswer(
+                scope=event.scope, key=event.key, digest=event.digest, answer=answer, at=self._clock.now()
             )
+            changes.answers.append(kept)
+            self._answered[event.scope, event.key] = kept
+            if len(self._answered) > ANSWERS_REMEMBERED:
+                self._answered.popitem(last=False)
         return answer
 
-    async def _commit(self, changes: Changes, entries: Sequence[_Entry]) -> None:
-        """Commit until it holds.
+    # The commit ----------------------------------------------------------------------------------------------------
 
-        Who waits is told after the first failure; the decision itself stays and is retried.
-        """
+    async def _make_durable(self, batch: Batch) -> None:
+        await self._commit(batch)
+        self._conclude(batch)
+
+    def _committed(self, task: asyncio.Task[None]) -> None:
+        self._committing = None
+        if not task.cancelled() and task.exception() is not None:
+            self._broken = task.exception()
+        self._wake.set()
+
+    async def _commit(self, batch: Batch) -> None:
+        """Commit until it holds. Who waits is told after the first failure; the decision stays and is tried again."""
         pause = RETRY_FIRST_S
         while True:
             began = self._clock.monotonic()
             try:
-                await self._store.commit(changes)
+                await self._store.commit(batch.changes)
             except StoreError as error:
-                self._trouble(str(error))
-                for entry in entries:
-                    if entry.future is not None and not entry.future.done():
-                        entry.future.set_exception(error)
+                if self._commit_trouble is None:
+                    log.error("the database cannot commit; intake pushes back until it can", reason=str(error))  # noqa: TRY400 - expected of databases
+                self._commit_trouble = str(error)
+                batch.fail(error)
+                self._batch.fail(error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RETRY_LAST_S)
             else:
                 self._metrics.commit_seconds.observe(self._clock.monotonic() - began)
-                self.store_trouble = None
+                self._commit_trouble = None
                 return
 
-    def _trouble(self, text: str) -> None:
-        if self.store_trouble is None:
-            log.error("the database cannot commit; intake pushes back until it can", reason=text)
-        self.store_trouble = text
-
-    def _conclude(
-        self,
-        entries: Sequence[_Entry],
-        answers: Sequence[tuple[_Entry, Answer]],
-        counts: Iterable[Count],
-        changes: Changes,
-    ) -> None:
+    def _conclude(self, batch: Batch) -> None:
         """Everything is durable: now, and not before, it may leave."""
-        self._release(changes.outbox.values())
-        for entry, answer in answers:
-            self._settle(entry, answer)
-        answered = {id(entry) for entry, _ in answers}
-        for entry in entries:
-            if id(entry) not in answered:
-                self._settle(entry, Answer(status=204, body={}))
-        for count in counts:
+        self._release(batch.changes.outbox.values())
+        for entry, answer in batch.answers:
+            entry.settle(answer)
+        for entry in batch.entries:
+            entry.settle()
+        for count in batch.counts:
             metric = getattr(self._metrics, count.name)
             child = metric.labels(*count.labels) if count.labels else metric
             (child.observe if count.name.endswith("_seconds") else child.inc)(count.value)
-        if changes:
-            self._publish(changes)
+        if batch.changes:
+            self._publish(batch.changes)
 
-    @staticmethod
-    def _settle(entry: _Entry, answer: Answer) -> None:
-        if entry.future is not None and not entry.future.done():
-            entry.future.set_result(answer)
-        for group in entry.groups:
-            group.settle()
+
+def replayed(event: Ask, kept: KeptAnswer) -> Answer:
+    """The answer to a repeated question: the first one again, or a conflict when the body is another."""
+    if kept.digest != event.digest:
+        detail = "this Idempotency-Key was used with another body; the first one is kept: use a new key"
+        return Answer(status=409, body={"title": "Key used before", "status": 409, "detail": detail})
+    if kept.answer.status == 201:  # noqa: PLR2004 - created once; the replay creates nothing
+        return Answer(status=200, body=kept.answer.body)
+    return kept.answer
