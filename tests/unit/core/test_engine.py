@@ -178,6 +178,8 @@ class Stage:
     def _echo(self, id: str, kind: str) -> None:
         if not self.messages[id] or not self.film.connected:
             return
+        if id not in self.witness.heard_since_start:
+            return  # the numbering is forgotten with the process: an echo from before it cannot be told from news
         old = self.messages[id][-1 if kind == "twice" else -3 if len(self.messages[id]) > 2 else 0]
         with self.witness.distracted():
             self.film.play(replace(old, received_at=self.film.now, retained=kind == "retained"))
