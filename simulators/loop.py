@@ -70,6 +70,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._seconds = 0.0
         self._line: list[_Item] = []
+        self._running_line: list[_Item] = []
         self._timers: list[tuple[float, int, _Item]] = []
         self._count = 0
         self._order = random.Random(seed)
@@ -139,14 +140,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
             raise ValueError(msg)
         self._dead.add(process)
         self._fuses.pop(process, None)
-        for item in self._line:
+        # First of all: a callback may hold the last reference to its task.
+        for task in self._tasks.pop(process, WeakSet()):
+            _bury(task)
+        for item in (*self._line, *self._running_line):
             if item.process == process:
                 item.cancel()
         for _, _, item in self._timers:
             if item.process == process:
                 item.cancel()
-        for task in self._tasks.pop(process, WeakSet()):
-            _bury(task)
 
     def kill_after(self, process: str, steps: int, then: Callable[[], None] | None = None) -> None:
         """Kill ``process`` when ``steps`` more of its task steps have run; ``then`` is called after the kill."""
@@ -176,6 +178,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             busy = sorted({repr(item) for item in self._line})
             raise LivelockError(f"second {self._seconds:.3f} does not end: {busy[:5]}")
         line, self._line = self._line, []
+        self._running_line = line
         if len(line) > 1:
             self._permute(line)
         for item in line:

@@ -207,23 +207,34 @@ class Acts:
         left = deed.published[0]
         if self.knowledge.of(pile).last_born <= left:
             self.court.accuse("I5", attempt.id, f"{attempt.action} passed without a reading newer than the command")
-        if attempt.action in REBOOTS and not [at for at in self.boots.get(pile, ()) if left <= at <= now]:
-            self.court.accuse("I5", attempt.id, f"{attempt.action} passed, and the pile has not booted")
-        if now - left < self.policy.soak_s * SLEW - SLACK_S:
-            self.court.accuse("I5", attempt.id, f"{attempt.action} passed {now - left:.0f} s after it left: no soak")
+        since = left
+        if attempt.action in REBOOTS:
+            boots = [at for at in self.boots.get(pile, ()) if left <= at <= now]
+            since = boots[0] if boots else left
+            if not boots:
+                self.court.accuse("I5", attempt.id, f"{attempt.action} passed, and the pile has not booted")
+        if now - since < self.policy.soak_s * SLEW - SLACK_S:
+            self.court.accuse("I5", attempt.id, f"{attempt.action} passed {now - since:.0f} s after it worked: no soak")
 
     def _clean(self, incident: Incident) -> None:
-        names, faults = self.ledger.names, set(incident.faults)
-        pictures = self.knowledge.of(incident.pile).pictures()
-        shown = [
-            sorted(code for code, at in each.claims if at == incident.connector and {code, names.get(code)} & faults)
-            for each in pictures
-        ]
+        picture = self.knowledge.of(incident.pile)
+        pictures = picture.pictures()
+        shown = [sorted(code for code, at in each.claims if self._meant(incident, code, at)) for each in pictures]
         if pictures and all(shown):
             self.court.accuse(
                 "I5", incident.id, f"closed as {incident.close_code}, and the pile still claims {shown[0]}"
             )
+        last = max((when for claim, when in picture.claimed_at.items() if self._meant(incident, *claim)), default=None)
+        quiet_s = self.policy.soak_s if last is None else self.court.clock() - last
+        if quiet_s < self.policy.soak_s * SLEW - SLACK_S:
+            text = f"closed as {incident.close_code} {quiet_s:.0f} s after the claim was heard"
+            self.court.accuse("I5", incident.id, text)
         if incident.close_code is CloseCode.RECOVERED_REMOTELY and not any(
             each.result is Result.PASSED and each.action not in READS for each in incident.attempts
         ):
             self.court.accuse("I5", incident.id, "closed as recovered_remotely without an attempt that passed")
+
+    def _meant(self, incident: Incident, code: str, connector: int) -> bool:
+        """Whether a claim is one of the incident's own, which go by their canonical names."""
+        own = code in incident.faults or self.ledger.names.get(code) in incident.faults
+        return own and connector == incident.connector

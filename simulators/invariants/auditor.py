@@ -39,6 +39,10 @@ class Auditor:
         """The driver gave a reading to the inbox."""
         self.knowledge.handed(pile, token, told)
 
+    def born(self, pile: str, number: int) -> None:
+        """The driver gave a pile's birth message to the inbox."""
+        self.knowledge.born(pile, number)
+
     def acknowledged(self, tokens: Iterable[tuple[int, int]]) -> None:
         """The inbox says that these are durable."""
         self.knowledge.acknowledged(tokens)

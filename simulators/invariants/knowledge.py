@@ -42,6 +42,9 @@ class Picture:
     told: list[Told] = field(default_factory=list)
     last_born: float = -1.0
     last_handed: float = -1.0
+    last_number: int = 0
+    boot_number: int = 0
+    claimed_at: dict[tuple[str, int], float] = field(default_factory=dict)
     danger_since: float | None = None
     person_at: float = -1.0
 
@@ -81,11 +84,22 @@ class Knowledge:
     def handed(self, pile: str, token: tuple[int, int], told: Told) -> None:
         """The driver gave ``told`` to the inbox; ``token`` will come back with its acknowledgement."""
         picture = self.of(pile)
+        self._by_token[token] = pile, told
+        if told.number < picture.boot_number:
+            return  # of the boot before: history, whatever it says of faults and sessions
         picture.told.append(told)
         picture.last_born = max(picture.last_born, told.born)
         picture.last_handed = told.handed
+        if told.number > picture.last_number:
+            picture.last_number = told.number
+            for claim in told.claims:
+                picture.claimed_at[claim] = told.handed
         picture.prune()
-        self._by_token[token] = pile, told
+
+    def born(self, pile: str, number: int) -> None:
+        """The daemon was told, by message ``number``, that the pile's controller has started."""
+        picture = self.of(pile)
+        picture.boot_number = max(picture.boot_number, number)
 
     def acknowledged(self, tokens: Iterable[tuple[int, int]]) -> None:
         """The daemon says these are durable."""

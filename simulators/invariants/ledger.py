@@ -56,6 +56,7 @@ class Ledger:
             self.complaints[number] = complaint
             waits = complaint.state is ComplaintState.RESOLVED
             (self.resolved.add if waits else self.resolved.discard)(number)
+        self._dangers(changes)
         self.piles.update(changes.piles)
         for pile in changes.piles.values():
             for fault in pile.faults:
@@ -128,6 +129,16 @@ class Ledger:
     def _order(self, old: WorkOrder | None, new: WorkOrder) -> None:
         if old is not None and new.state not in _reachable(old.state):
             self.court.accuse("I12", new.id, f"order went from {old.state} to {new.state}")
+
+    def _dangers(self, changes: Changes) -> None:
+        """I4, the sticky half: a danger on record goes only by a person, whose name is in the journal."""
+        for id, pile in changes.piles.items():
+            before = self.piles.get(id)
+            if before is None or before.hazard is None or pile.hazard is not None:
+                continue
+            cleared = [each for each in changes.journal if each.subject == id and each.kind == "hazard"]
+            if not any(each.actor != "engine" for each in cleared):
+                self.court.accuse("I4", id, f"the danger {before.hazard!r} was forgotten without a person")
 
     # -- I2: one open incident per trouble, one attempt at a time --------------------------------------------------
 

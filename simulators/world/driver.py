@@ -40,9 +40,9 @@ class WorldDriver:
         auditor: Auditor,
         *,
         fresh_s: float,
-        handled: Callable[[int], None],
+        handled: Callable[[int, int], None],
     ) -> None:
-        """Belong to one life of the daemon; the next one gets its own. ``handled`` hears how many messages came."""
+        """Belong to one life of the daemon. ``handled`` hears how many messages came, and how many claimed faults."""
         self._loop = loop
         self._clock = clock
         self._broker = broker
@@ -54,6 +54,7 @@ class WorldDriver:
         self._inlet: Inlet | None = None
         self._task: asyncio.Task[None] | None = None
         self._handled = handled
+        self._claimed: dict[str, tuple[FaultClaim, ...]] = {}
 
     async def start(self, inlet: Inlet) -> None:
         """Connect in the background."""
@@ -93,7 +94,8 @@ class WorldDriver:
             return
         now, second = self._clock.now(), self._loop.time()
         events: list[Event] = []
-        tokens = []
+        tokens: list[tuple[int, int]] = []
+        claims = 0
         for mid, message in messages:
             event = translate(message, now)
             events.append(event)
@@ -101,17 +103,26 @@ class WorldDriver:
             tokens.append(token)
             if isinstance(event, Telemetry):
                 self._look.telemetry(event, second)
+                claims += self._is_news(event)
                 if not message.retained:
                     self._auditor.handed(message.pile, token, told(message, event, second))
             elif isinstance(event, PileStatus):
                 self._look.status(event, second)
+                if event.online and not message.retained:
+                    self._auditor.born(message.pile, message.number)
 
         def acknowledge() -> None:
             self._auditor.acknowledged(tokens)
             self._broker.acknowledge(session, [mid for _, mid in tokens])
 
         self._inlet.offer(events, acknowledge)
-        self._handled(len(messages))
+        self._handled(len(messages), claims)
+
+    def _is_news(self, event: Telemetry) -> bool:
+        """Whether it claims other faults than the message before it; what is new must not be lost."""
+        before = self._claimed.get(event.pile, ())
+        self._claimed[event.pile] = event.faults
+        return event.faults != before
 
     # -- out -------------------------------------------------------------------------------------------------------
 

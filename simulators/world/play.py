@@ -133,12 +133,14 @@ class World:
         else:
             self.front.listen(life.process, app.runtime, life.clock)
 
-    def _handled(self, messages: int) -> None:
+    def _handled(self, messages: int, claims: int) -> None:
         self.telemetry += messages
+        if claims:
+            self.reaper.busy("claim")
         self.reaper.handled(messages)
 
     def _committed(self, changes: Changes) -> None:
-        self.reaper.busy()
+        self.reaper.busy("effect" if changes.outbox else "commit")
         self.chaos.committed(changes)
 
     def _died(self) -> None:

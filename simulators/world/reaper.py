@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from simulators.loop import VirtualLoop
 
 
+AMBUSHES = ("", "", "claim", "commit", "effect")
+"""What a death waits for: nothing, a reading that claims a fault, a commit, or a commit with an effect."""
+
+
 class Reaper:
     """Counts what the daemon handles and strikes when its number comes up."""
 
@@ -22,13 +26,13 @@ class Reaper:
         self._died = died
         self._process = ""
         self._left = self._draw()
-        self._ambush = False
+        self._ambush = ""
         self.kills = 0
 
     def watch(self, process: str) -> None:
         """A new life began."""
         self._process = process
-        self._ambush = False
+        self._ambush = ""
 
     def handled(self, events: int) -> None:
         """The daemon took events in."""
@@ -37,21 +41,20 @@ class Reaper:
         self._left -= events
         if self._left <= 0:
             self._left = self._draw()
-            if self._rng.random() < 0.5:  # noqa: PLR2004 - half of the deaths come out of the blue
+            self._ambush = self._rng.choice(AMBUSHES)
+            if not self._ambush:
                 self._light(self._rng.randrange(0, 40))
-            else:
-                self._ambush = True
 
-    def busy(self) -> None:
-        """The daemon does something that matters: commits, sends, answers."""
-        if self._ambush:
-            self._ambush = False
+    def busy(self, with_what: str) -> None:
+        """The daemon does something that matters; see :data:`AMBUSHES`."""
+        if self._ambush == with_what:
+            self._ambush = ""
             self._light(self._rng.randrange(0, 8))
 
     def stop(self) -> None:
         """No more kills."""
         self._every = 0
-        self._ambush = False
+        self._ambush = ""
 
     def _light(self, steps: int) -> None:
         process = self._process

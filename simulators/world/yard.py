@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from simulators.truth import Encounter, Truth
 
 DAY_S = 86_400.0
-RETAINS = 0.04
+RETAINS = 0.3
 """Share of piles whose installer ticked "retain" on telemetry."""
 
 

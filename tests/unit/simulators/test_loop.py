@@ -205,6 +205,23 @@ def test_a_process_that_kills_itself_stops_at_its_next_await(loop: VirtualLoop) 
     assert seen == ["still in the same step"]
 
 
+def test_a_kill_reaches_what_is_ready_in_the_same_turn(loop: VirtualLoop) -> None:
+    seen: list[str] = []
+
+    async def victim() -> None:
+        asyncio.get_running_loop().call_soon(lambda: loop.kill("victim"))
+        asyncio.get_running_loop().call_soon(seen.append, "after death")
+        await asyncio.sleep(0)
+        seen.append("step after death")
+
+    async def main() -> None:
+        loop.start_as("victim", victim())
+        await asyncio.sleep(5)
+
+    loop.run_until_complete(main())
+    assert "after death" not in seen
+
+
 def test_the_world_cannot_be_killed(loop: VirtualLoop) -> None:
     with pytest.raises(ValueError, match="world"):
         loop.kill("world")
