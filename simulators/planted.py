@@ -14,15 +14,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from triage.core import draft, engine, evidence, gates, observation
-from triage.core.effects import Changes, Command, OutboxItem
+from triage.core.effects import Command, OutboxItem
 from triage.core.events import Event, Telemetry
 from triage.core.fleet import Pile
 from triage.core.policy import Policy
 from triage.core.vocabulary import Family, Result
 from triage.drivers.mqtt import second_look
+from triage.inbox import Entry
 from triage.interfaces import Dispatch
 from triage.outbox import Outbox
-from triage.runtime import Runtime
+from triage.runtime import Batch, Runtime
 
 Plant = Callable[["Bed"], None]
 
@@ -79,31 +80,23 @@ def _ack_before_commit(bed: Bed) -> None:
 def _send_before_commit(bed: Bed) -> None:
     commit = Runtime._commit  # noqa: SLF001 - planting reaches inside
 
-    async def hasty(self: Runtime, changes: Changes, entries: Any) -> None:
-        self._release(changes.outbox.values())
-        await commit(self, changes, entries)
+    async def hasty(self: Runtime, batch: Batch) -> None:
+        self._release(batch.changes.outbox.values())
+        await commit(self, batch)
 
     bed.put(Runtime, "_commit", hasty)
 
 
 def _answer_before_commit(bed: Bed) -> None:
-    keep = Runtime._keep  # noqa: SLF001 - planting reaches inside
+    handle = Runtime._handle  # noqa: SLF001 - planting reaches inside
 
-    def hasty(self: Runtime, event: Event, answer: Any, changes: Changes) -> Any:
-        for entry in self._asked:  # type: ignore[attr-defined]
-            if entry.event is event and entry.future is not None and not entry.future.done():
-                entry.future.set_result(answer)
-        return keep(self, event, answer, changes)
+    def hasty(self: Runtime, entry: Entry) -> None:
+        handle(self, entry)
+        for asked, answer in self._batch.answers:
+            if asked.future is not None and not asked.future.done():
+                asked.future.set_result(answer)
 
-    prepare = Runtime._prepare  # noqa: SLF001 - planting reaches inside
-
-    async def remember(self: Runtime, entries: Any) -> Any:
-        prepared = await prepare(self, entries)
-        self._asked = prepared  # type: ignore[attr-defined]
-        return prepared
-
-    bed.put(Runtime, "_keep", hasty)
-    bed.put(Runtime, "_prepare", remember)
+    bed.put(Runtime, "_handle", hasty)
 
 
 def _key_forgotten(bed: Bed) -> None:

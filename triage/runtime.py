@@ -267,7 +267,6 @@ class Runtime:
             if batch.changes:
                 batch.changes.settings["clock"] = self._anchor()
                 self._committing = asyncio.create_task(self._make_durable(batch), name="commit")
-                self._committing.add_done_callback(self._committed)
             else:
                 self._conclude(batch)
         self._metrics.inbox_depth.set(len(self._inbox))
@@ -345,13 +344,12 @@ class Runtime:
     # The commit ----------------------------------------------------------------------------------------------------
 
     async def _make_durable(self, batch: Batch) -> None:
-        await self._commit(batch)
-        self._conclude(batch)
-
-    def _committed(self, task: asyncio.Task[None]) -> None:
+        try:
+            await self._commit(batch)
+            self._conclude(batch)
+        except Exception as error:  # noqa: BLE001 - the loop raises it where the daemon hears of it
+            self._broken = error
         self._committing = None
-        if not task.cancelled() and task.exception() is not None:
-            self._broken = task.exception()
         self._wake.set()
 
     async def _commit(self, batch: Batch) -> None:

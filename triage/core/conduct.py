@@ -16,6 +16,7 @@ from triage.core.ending import end
 from triage.core.fleet import Pile, Symptom
 from triage.core.incident import Incident
 from triage.core.lifecycle import Trigger
+from triage.core.linking import hand_over
 from triage.core.opening import claimed, open_incident, reopen
 from triage.core.vocabulary import CloseCode, Family, IncidentState, OrderReason, Result, SymptomKind
 
@@ -70,7 +71,32 @@ def _concern(draft: Draft, pile: Pile, symptom: Symptom) -> None:
         draft.put_incident(replace(reopened, wake_at=max(symptom.holds_at, draft.now)))
         return
     incident = open_incident(draft, pile, symptom.family, symptom.connector, symptom.kind, symptom.what)
-    draft.put_incident(replace(incident, wake_at=max(symptom.holds_at, draft.now)))
+    incident = draft.put_incident(replace(incident, wake_at=max(symptom.holds_at, draft.now)))
+    _take_over_reports(draft, incident)
+
+
+_REPORT_WAITS = frozenset({IncidentState.OBSERVING, IncidentState.HELD, IncidentState.PROBATION, IncidentState.DESK})
+
+
+def _take_over_reports(draft: Draft, incident: Incident) -> None:
+    """People saw it first: what they reported is this trouble, and it needs no further proof that it is there."""
+    for report in draft.open_incidents(incident.pile):
+        elsewhere = report.connector not in {0, incident.connector} and incident.connector != 0
+        if report.family is not Family.REPORTED or report.state not in _REPORT_WAITS or elsewhere:
+            continue
+        draft.move(
+            report,
+            Trigger.SYMPTOM,
+            IncidentState.CLOSED,
+            f"now the device shows it: {incident.id}",
+            closed_at=draft.now,
+            close_code=CloseCode.MERGED,
+            merged_into=incident.id,
+            wake_at=None,
+        )
+        incident = hand_over(draft, report, incident)
+        if report.complaints:
+            incident = draft.put_incident(replace(incident, wake_at=draft.now, no_reset_again=report.no_reset_again))
 
 
 def beware(draft: Draft, pile: Pile, dangers: tuple[str, ...]) -> None:

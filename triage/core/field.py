@@ -10,6 +10,7 @@ from triage.core.fleet import Pile
 from triage.core.incident import Incident
 from triage.core.inquiry import COMMON_CAUSE, outage_at
 from triage.core.lifecycle import OrderAct, Trigger
+from triage.core.linking import hand_over
 from triage.core.orders import set_order, tell
 from triage.core.vocabulary import (
     CloseCode,
@@ -162,19 +163,8 @@ def _join(
     draft.put_order(order)
     tell(draft, order, f"joined:{incident.id}")
     if host is not None:
-        draft.put_incident(
-            replace(
-                host,
-                complaints=(*host.complaints, *(each for each in incident.complaints if each not in host.complaints)),
-                reporters=(*host.reporters, *(each for each in incident.reporters if each not in host.reporters)),
-                safety=host.safety or grave,
-                clear_since=None,
-            )
-        )
-        for number in incident.complaints:
-            complaint = draft.complaint(number)
-            if complaint is not None:
-                draft.put_complaint(replace(complaint, incident=host.id))
+        host = hand_over(draft, incident, host)
+        draft.put_incident(replace(host, safety=host.safety or grave, clear_since=None))
     pile = draft.pile(incident.pile)
     if grave and pile is not None and pile.hazard is None:
         draft.put_pile(replace(pile, hazard=text[:200], hazard_at=draft.now))

@@ -16,7 +16,7 @@ from triage.core.vocabulary import OrderState as O
 class Trigger(StrEnum):
     """What can happen to an incident."""
 
-    SYMPTOM = "symptom"  # fresh evidence shows the trouble
+    SYMPTOM = "symptom"  # fresh evidence shows the trouble; what people reported becomes part of it
     CLEAR = "clear"  # fresh evidence shows it gone
     DANGER = "danger"  # a safety claim, or safety words
     COMPLAINT = "complaint"  # a person complains about it
@@ -56,7 +56,7 @@ Entry = tuple[S, ...] | Ignore
 
 TABLE: dict[S, dict[Trigger, Entry]] = {
     S.OBSERVING: {
-        Trigger.SYMPTOM: Ignore("still below its hold time"),
+        Trigger.SYMPTOM: (S.CLOSED,),
         Trigger.CLEAR: (S.PROBATION,),
         Trigger.DANGER: (S.FIELD, S.CLOSED),
         Trigger.COMPLAINT: Ignore("attached; corroboration ends the hold at the next look"),
@@ -74,7 +74,7 @@ TABLE: dict[S, dict[Trigger, Entry]] = {
         Trigger.PERSON: (S.HELD, S.DESK, S.FIELD, S.CLOSED),
     },
     S.HELD: {
-        Trigger.SYMPTOM: _WAITS,
+        Trigger.SYMPTOM: (S.CLOSED,),
         Trigger.CLEAR: (S.PROBATION,),
         Trigger.DANGER: (S.FIELD, S.CLOSED),
         Trigger.COMPLAINT: _WAITS,
@@ -110,7 +110,7 @@ TABLE: dict[S, dict[Trigger, Entry]] = {
         Trigger.PERSON: (S.HELD, S.DESK, S.FIELD, S.CLOSED),
     },
     S.PROBATION: {
-        Trigger.SYMPTOM: (S.HELD,),
+        Trigger.SYMPTOM: (S.HELD, S.CLOSED),
         Trigger.CLEAR: Ignore("good so far; the soak goes on"),
         Trigger.DANGER: (S.FIELD, S.CLOSED),
         Trigger.COMPLAINT: (S.DESK,),
@@ -128,7 +128,7 @@ TABLE: dict[S, dict[Trigger, Entry]] = {
         Trigger.PERSON: (S.HELD, S.DESK, S.FIELD, S.CLOSED),
     },
     S.DESK: {
-        Trigger.SYMPTOM: _PERSON,
+        Trigger.SYMPTOM: (S.CLOSED,),
         Trigger.CLEAR: (S.PROBATION,),
         Trigger.DANGER: (S.FIELD, S.CLOSED),
         Trigger.COMPLAINT: _PERSON,

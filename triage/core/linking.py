@@ -77,3 +77,23 @@ def overruled(draft: Draft, incident: Incident) -> bool:
         if (complaint := draft.complaint(number)) is not None and complaint.received_at > since
     }
     return incident.family is Family.REPORTED and len(recent) >= draft.policy.independent_complaints
+
+
+def hand_over(draft: Draft, incident: Incident, host: Incident) -> Incident:
+    """Move an incident's complaints and their verdicts to the one that takes it over."""
+    for number in incident.complaints:
+        complaint = draft.complaint(number)
+        if complaint is not None:
+            draft.put_complaint(replace(complaint, incident=host.id))
+    return draft.put_incident(
+        replace(
+            host,
+            complaints=_both(host.complaints, incident.complaints),
+            reporters=_both(host.reporters, incident.reporters),
+            judgements=(*host.judgements, *incident.judgements)[-COMPLAINTS_KEPT:],
+        )
+    )
+
+
+def _both(mine: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[str, ...]:
+    return (*mine, *(each for each in theirs if each not in mine))[-COMPLAINTS_KEPT:]
