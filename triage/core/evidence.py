@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from triage.core.draft import gone, present
-from triage.core.fleet import Pile
+from triage.core.fleet import Connector, Pile
 from triage.core.incident import Attempt, Evidence, Incident
 from triage.core.plan import Step
 from triage.core.policy import Policy
@@ -94,13 +94,18 @@ def _seen(proof: str, attempt: Attempt, incident: Incident, pile: Pile) -> bool:
         return attempt.answer == AnswerResult.ACCEPTED
     if not heard or gone(pile):
         return False
-    connector = pile.connector(attempt.connector)
     if proof == "fault_absent":
         return not present(pile, incident)
+    # Read where the trouble is, from that connector's own words since the command.
+    connector = pile.connector(attempt.connector or incident.connector)
+    return connector is not None and connector.as_of > _since(attempt, pile) and _idle(proof, connector)
+
+
+def _idle(proof: str, connector: Connector) -> bool:
     if proof == "status_idle":
-        return connector is None or connector.status is ConnectorStatus.AVAILABLE
+        return connector.status is ConnectorStatus.AVAILABLE
     if proof == "session_ended":
-        return connector is None or (connector.session_known and connector.session is None)
+        return connector.session_known and connector.session is None
     return False  # an unknown proof proves nothing
 
 

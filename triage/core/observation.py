@@ -164,7 +164,7 @@ def forget_liveness(pile: Pile) -> Pile:
     """``pile`` as it must be taken after our own restart: who is charging is unknown until it speaks again."""
     unknown = tuple(replace(each, session=None, session_known=False) for each in pile.connectors)
     link = Link.OFFLINE if pile.link is Link.OFFLINE else Link.UNKNOWN
-    return replace(pile, connectors=unknown, seen_since_start=False, link=link, seq=None, uptime_s=None)
+    return replace(pile, connectors=unknown, seen_since_start=False, link=link)
 
 
 def _normalise(pile: Pile, message: Telemetry, faults: FaultTable) -> tuple[Fault, ...]:

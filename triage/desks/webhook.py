@@ -85,7 +85,7 @@ def _reference(answer: bytes) -> str:
     """What the receiver calls the order, where its answer says so."""
     try:
         told = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     reference = told.get("reference", "") if isinstance(told, dict) else ""
     return str(reference)[:REFERENCE_CHARS]

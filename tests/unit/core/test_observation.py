@@ -160,7 +160,7 @@ def test_after_our_own_restart_who_charges_is_unknown_and_danger_is_not() -> Non
     assert not after.connectors[0].session_known
     assert not after.seen_since_start
     assert after.link is Link.UNKNOWN
-    assert after.seq is None
+    assert after.seq == 7, "so that an echo of an old reading is told"
     assert after.hazard == "smoke"
     assert after.resets == (START,)
     assert forget_liveness(blank(link=Link.OFFLINE)).link is Link.OFFLINE
@@ -179,3 +179,12 @@ def test_danger_once_heard_is_never_unheard(story: list[tuple[list[str], bool]])
         known = observe_status(known, birth(f"b{number}", online=online), POLICY)
         known = forget_liveness(known)
         assert (known.hazard is not None) is heard
+
+
+def test_an_echo_of_a_reading_from_before_our_restart_is_late() -> None:
+    before = blank(link=Link.ONLINE, seen_since_start=True, seq=7, uptime_s=500.0, heard_at=START)
+    after = forget_liveness(before)
+    echo = Telemetry(received_at=START + timedelta(seconds=40), site="S1", pile="P1", seq=7, uptime_s=500.0)
+    newer = Telemetry(received_at=START + timedelta(seconds=60), site="S1", pile="P1", seq=8, uptime_s=560.0)
+    assert is_late(after, echo, POLICY)
+    assert not is_late(after, newer, POLICY)
