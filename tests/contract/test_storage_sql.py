@@ -179,7 +179,7 @@ async def test_a_read_only_file_is_an_error_to_try_again_after(on_file: SqlBacki
 async def test_a_file_held_by_another_process_is_an_error_to_try_again_after(
     on_file: SqlBacking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("triage.storage.database.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("triage.storage.sqlite.BUSY_TIMEOUT_S", 0.1)
     store = await on_file.open()
     other = sqlite3.connect(tmp_path / "triage.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -7,9 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Delete, Select, delete, exists, func, select, tuple_
+from sqlalchemy import Delete, Select, bindparam, delete, exists, func, select, tuple_
 
-from triage.storage.documents import escape
 from triage.storage.tables import ANSWER, MOMENT, QUARANTINE
 
 MOMENTS_LIMIT = 500
@@ -22,38 +21,36 @@ QUARANTINE_KEPT = 10_000
 CHUNK = 5_000
 
 
+_PILE = MOMENT.c.pile == bindparam("pile")
+_NEWEST = (
+    select(MOMENT.c.connector, func.max(MOMENT.c.at_us).label("at_us"))
+    .where(_PILE, MOMENT.c.at_us <= bindparam("since_us"))
+    .group_by(MOMENT.c.connector)
+    .subquery()
+)
+STANDING = (
+    select(MOMENT)
+    .join(_NEWEST, (_NEWEST.c.connector == MOMENT.c.connector) & (_NEWEST.c.at_us == MOMENT.c.at_us))
+    .where(_PILE)
+    .order_by(MOMENT.c.at_us, MOMENT.c.seq)
+)
+"""Per connector of ``pile`` the rows that held at ``since_us`` (several of one moment: the last written counts)."""
+
+WINDOW = (
+    select(MOMENT)
+    .where(_PILE, MOMENT.c.at_us > bindparam("since_us"), MOMENT.c.at_us <= bindparam("until_us"))
+    .order_by(MOMENT.c.at_us.desc(), MOMENT.c.seq.desc())
+    .limit(MOMENTS_LIMIT)
+)
+"""The newest rows of ``pile`` after ``since_us`` until ``until_us``, newest first."""
+
+
 class Pruned(Struct, frozen=True):
     """How many rows were dropped, by table."""
 
     moments: int = 0
     answers: int = 0
     quarantine: int = 0
-
-
-def standing(pile: str, since_us: int) -> Select[Any]:
-    """Per connector the rows that held at ``since_us`` (several of one moment: the last written counts)."""
-    newest = (
-        select(MOMENT.c.connector, func.max(MOMENT.c.at_us).label("at_us"))
-        .where(MOMENT.c.pile == escape(pile), MOMENT.c.at_us <= since_us)
-        .group_by(MOMENT.c.connector)
-        .subquery()
-    )
-    return (
-        select(MOMENT)
-        .join(newest, (newest.c.connector == MOMENT.c.connector) & (newest.c.at_us == MOMENT.c.at_us))
-        .where(MOMENT.c.pile == escape(pile))
-        .order_by(MOMENT.c.at_us, MOMENT.c.seq)
-    )
-
-
-def window(pile: str, since_us: int, until_us: int) -> Select[Any]:
-    """The newest rows after ``since_us`` until ``until_us``, newest first."""
-    return (
-        select(MOMENT)
-        .where(MOMENT.c.pile == escape(pile), MOMENT.c.at_us > since_us, MOMENT.c.at_us <= until_us)
-        .order_by(MOMENT.c.at_us.desc(), MOMENT.c.seq.desc())
-        .limit(MOMENTS_LIMIT)
-    )
 
 
 def bounded(standing: Sequence[Any], newest_first: Sequence[Any]) -> list[Any]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, literal, or_, select, tuple_
+from sqlalchemy import Select, and_, bindparam, literal, or_, select, tuple_
 from sqlalchemy.sql.expression import ColumnElement
 
 from triage.storage.documents import escape
@@ -16,6 +15,15 @@ from triage.storage.tables import ANSWER, ENTITIES, JOURNAL, JOURNAL_SUBJECT, QU
 
 LOAD_BATCH = 5_000
 ANSWER_BATCH = 500
+
+# Building a statement costs more than running it: what every complaint asks is built once.
+ANSWER_OF = select(ANSWER.c.doc).where(ANSWER.c.scope == bindparam("scope"), ANSWER.c.key == bindparam("key"))
+"""The kept answer of ``scope`` and ``key``."""
+
+ANSWERS_OF = select(ANSWER.c.doc).where(
+    tuple_(ANSWER.c.scope, ANSWER.c.key).in_(bindparam("pairs", expanding=True)),
+)
+"""The kept answers of ``pairs``, at most :data:`ANSWER_BATCH`."""
 
 
 def live(kind: Kind, cutoff_us: int, after: str | None) -> Select[Any]:
@@ -70,9 +78,3 @@ def timeline(subject: str, limit: int) -> Select[Any]:
 def records(after: int, limit: int) -> Select[Any]:
     """The next batch of the chain."""
     return select(JOURNAL).where(JOURNAL.c.seq > after).order_by(JOURNAL.c.seq).limit(limit)
-
-
-def answers(keys: Sequence[tuple[str, str]]) -> Select[Any]:
-    """The kept answers of these keys."""
-    pairs = [(escape(scope), escape(key)) for scope, key in keys]
-    return select(ANSWER.c.doc).where(tuple_(ANSWER.c.scope, ANSWER.c.key).in_(pairs))

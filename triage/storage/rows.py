@@ -201,7 +201,7 @@ def moment_row(item: Moment) -> Row:
     }
 
 
-def moment_of(row: Mapping[str, Any]) -> Moment:
+def moment_of(row: Mapping[Any, Any]) -> Moment:
     """The moment of :func:`moment_row`.
 
     Raises:
@@ -261,7 +261,7 @@ def subjects(entry: JournalEntry) -> Iterable[str]:
     return dict.fromkeys(escape(subject) for subject in (entry.subject, *entry.also))
 
 
-def entry_of(row: Mapping[str, Any]) -> JournalEntry:
+def entry_of(row: Mapping[Any, Any]) -> JournalEntry:
     """The entry of :func:`journal_row`; one that cannot be read says so in its own words, and fails its hash."""
     try:
         return JournalEntry(

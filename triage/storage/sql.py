@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Delete, Select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Delete, RowMapping, Select
 
 from triage.core.effects import Changes, JournalEntry, KeptAnswer, Snapshot
 from triage.core.events import Moment
@@ -17,10 +17,10 @@ from triage.interfaces import Page
 from triage.storage import history, pages, queries, schema, writes
 from triage.storage.chain import Head
 from triage.storage.database import Database
-from triage.storage.documents import decode, micros
+from triage.storage.documents import decode, escape, micros
 from triage.storage.lease import Lease
 from triage.storage.memory import RECENT
-from triage.storage.rows import KINDS, SILENCE, Kind, Landed, Row, entry_of, moment_of, prepare
+from triage.storage.rows import KINDS, SILENCE, Kind, Landed, entry_of, moment_of, prepare
 from triage.storage.thaw import Thaw
 
 WALK_BATCH = 1_000
@@ -43,6 +43,7 @@ class SqlStore:
         self._batches = 0
         # Batches whose outcome is not known, by the token they would have left in the ledger.
         self._doubts: dict[str, Landed] = {}
+        self._turn = asyncio.Lock()
 
     async def open(self) -> None:
         """Check the schema. An outdated SQLite file is migrated; a PostgreSQL database is refused until somebody does.
@@ -51,7 +52,7 @@ class SqlStore:
             StoreError: the database cannot be reached now.
             StoreRefusedError: its schema is newer, or outdated on PostgreSQL.
         """
-        outdated = await self._database.read(lambda connection: connection.run_sync(schema.outdated))
+        outdated = await self._database.read(schema.outdated)
         if not outdated:
             return
         if not self._database.sqlite:
@@ -69,17 +70,17 @@ class SqlStore:
         Raises:
             StoreRefusedError: its schema is newer than this version of the product.
         """
-        await self._database.write(lambda connection: connection.run_sync(schema.upgrade))
+        await self._database.write(schema.upgrade)
 
     async def load(self, now: datetime) -> Snapshot:
         """See :class:`~triage.interfaces.Ledger`."""
         thaw = Thaw.begin()
         open_us, recent_us = micros(now), micros(now - self._recent)
 
-        async def work(connection: AsyncConnection) -> list[tuple[str, str]]:
+        def work(connection: Connection) -> list[tuple[str, str]]:
             for kind in KINDS:
-                await _load_kind(connection, thaw, kind, open_us if kind is SILENCE else recent_us)
-            return [(key, value) for key, value in await connection.execute(queries.settings())]
+                _load_kind(connection, thaw, kind, open_us if kind is SILENCE else recent_us)
+            return [(key, value) for key, value in connection.execute(queries.settings())]
 
         found = await self._database.read(work, snapshot=True)
         if thaw.asides:
@@ -103,32 +104,37 @@ class SqlStore:
         self._batches += 1
         token = f"{self._nonce}-{self._batches}"
 
-        async def work(connection: AsyncConnection) -> None:
-            ledger = await writes.read_ledger(connection)
+        def work(connection: Connection) -> None:
+            ledger = writes.read_ledger(connection)
             ledger.lease.admit(self._epoch)
             landed = self._doubts.get(ledger.batch)
             rest = prepared if landed is None else prepared.without(full, landed)
             # Of all the batches in doubt only the ledger's last can have landed.
             self._doubts = {token: full} | ({} if landed is None else {ledger.batch: landed})
-            await writes.write_batch(connection, rest, token, ledger.head)
+            writes.write_batch(connection, rest, token, ledger.head)
 
-        await self._database.write(work)
-        self._doubts.clear()
+        # The next batch waits until it is settled whether this one's caller knows that it landed.
+        async with self._turn:
+            await self._database.write(work)
+            self._doubts.clear()
 
     async def answers(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], KeptAnswer]:
         """See :class:`~triage.interfaces.Lookups`."""
-        kept: list[KeptAnswer] = []
-        for start in range(0, len(keys), queries.ANSWER_BATCH):
-            rows = await self._rows(queries.answers(keys[start : start + queries.ANSWER_BATCH]))
-            kept += [decode(row["doc"], KeptAnswer) for row in rows]
+        pairs = [(escape(scope), escape(key)) for scope, key in keys]
+        docs = await self._database.read(lambda connection: _answers(connection, pairs))
+        kept = [decode(doc, KeptAnswer) for doc in docs]
         return {(answer.scope, answer.key): answer for answer in kept}
 
     async def moments(self, pile: str, since: datetime, until: datetime) -> Sequence[Moment]:
         """See :class:`~triage.interfaces.Lookups`."""
-        rows = await self._rows(history.standing(pile, micros(since)))
-        standing = list({row["connector"]: row for row in rows}.values())
-        changes = await self._rows(history.window(pile, micros(since), micros(until)))
-        return [moment_of(row) for row in history.bounded(standing, changes)]
+        wanted = {"pile": escape(pile), "since_us": micros(since), "until_us": micros(until)}
+
+        def work(connection: Connection) -> list[Any]:
+            standing = {row["connector"]: row for row in connection.execute(history.STANDING, wanted).mappings()}
+            changes = connection.execute(history.WINDOW, wanted).mappings()
+            return history.bounded(list(standing.values()), changes.all())
+
+        return [moment_of(row) for row in await self._database.read(work)]
 
     async def fetch(self, kind: str, id: str) -> dict[str, Any] | None:
         """See :class:`~triage.interfaces.Queries`."""
@@ -163,7 +169,7 @@ class SqlStore:
 
     async def head(self) -> Head:
         """The journal's newest record, as noted apart from it."""
-        return (await self._database.read(writes.read_ledger)).head
+        return await self._database.read(lambda connection: writes.read_ledger(connection, lock=False).head)
 
     async def acquire_lease(self, owner: str, now: datetime, ttl_s: float) -> int:
         """Become the one writer for ``ttl_s`` seconds; the epoch every commit of this store carries from now on.
@@ -190,9 +196,9 @@ class SqlStore:
             await self._change_lease(lambda lease: lease.released() if lease.epoch == epoch else lease)
 
     async def _change_lease(self, change: Callable[[Lease], Lease]) -> Lease:
-        async def work(connection: AsyncConnection) -> Lease:
-            lease = change((await writes.read_ledger(connection)).lease)
-            await writes.write_lease(connection, lease)
+        def work(connection: Connection) -> Lease:
+            lease = change(writes.read_ledger(connection).lease)
+            writes.write_lease(connection, lease)
             return lease
 
         return await self._database.write(work)
@@ -219,17 +225,11 @@ class SqlStore:
             full = len(rows) == history.CHUNK
         return dropped
 
-    async def _rows(self, statement: Select[Any]) -> list[Row]:
-        async def work(connection: AsyncConnection) -> list[Row]:
-            return [row._asdict() for row in await connection.execute(statement)]
-
-        return await self._database.read(work)
+    async def _rows(self, statement: Select[Any]) -> Sequence[RowMapping]:
+        return await self._database.read(lambda connection: connection.execute(statement).mappings().all())
 
     async def _run(self, statement: Delete) -> int:
-        async def work(connection: AsyncConnection) -> int:
-            return (await connection.execute(statement)).rowcount
-
-        return await self._database.write(work)
+        return await self._database.write(lambda connection: connection.execute(statement).rowcount)
 
     async def _drop(self, statement: Delete) -> int:
         dropped, full = 0, True
@@ -240,11 +240,21 @@ class SqlStore:
         return dropped
 
 
-async def _load_kind(connection: AsyncConnection, thaw: Thaw, kind: Kind, cutoff_us: int) -> None:
+def _answers(connection: Connection, pairs: list[tuple[str, str]]) -> list[str]:
+    if len(pairs) == 1:
+        scope, key = pairs[0]
+        return list(connection.scalars(queries.ANSWER_OF, {"scope": scope, "key": key}))
+    docs: list[str] = []
+    for start in range(0, len(pairs), queries.ANSWER_BATCH):
+        docs += connection.scalars(queries.ANSWERS_OF, {"pairs": pairs[start : start + queries.ANSWER_BATCH]})
+    return docs
+
+
+def _load_kind(connection: Connection, thaw: Thaw, kind: Kind, cutoff_us: int) -> None:
     after: str | None = None
     full = True
     while full:
-        rows = [(id, doc) for id, doc in await connection.execute(queries.live(kind, cutoff_us, after))]
+        rows = [(id, doc) for id, doc in connection.execute(queries.live(kind, cutoff_us, after))]
         thaw.add(kind, rows)
         full = len(rows) == queries.LOAD_BATCH
         after = rows[-1][0] if rows else None

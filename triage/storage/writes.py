@@ -7,9 +7,8 @@ from functools import cache
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Insert, Table, bindparam, select, update
+from sqlalchemy import Connection, Insert, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from triage.core.effects import JournalEntry
 from triage.errors import StoreRefusedError
@@ -29,7 +28,13 @@ from triage.storage.tables import (
 )
 from triage.storage.thaw import Aside
 
-_LEDGER_LOCKED = select(LEDGER).where(LEDGER.c.id == 1).with_for_update()
+_LEDGER = select(LEDGER).where(LEDGER.c.id == 1)
+_LEDGER_LOCKED = _LEDGER.with_for_update()
+_LEASED = (
+    update(LEDGER)
+    .where(LEDGER.c.id == 1)
+    .values({name: bindparam(name) for name in ("owner", "epoch", "renewed_us", "ttl_us")})
+)
 _BATCH_NOTED = (
     update(LEDGER)
     .where(LEDGER.c.id == 1)
@@ -45,40 +50,40 @@ class LedgerRow(Struct, frozen=True):
     head: Head
 
 
-async def read_ledger(connection: AsyncConnection) -> LedgerRow:
-    """The ledger's row, locked until the transaction ends.
+def read_ledger(connection: Connection, *, lock: bool = True) -> LedgerRow:
+    """The ledger's row; with ``lock`` nobody else changes it until the transaction ends.
 
     Raises:
         StoreRefusedError: it is missing.
     """
-    row = (await connection.execute(_LEDGER_LOCKED)).one_or_none()
+    row = connection.execute(_LEDGER_LOCKED if lock else _LEDGER).one_or_none()
     if row is None:
         raise StoreRefusedError("the ledger's row is missing: the database is incomplete; restore it from a backup")
     lease = Lease(owner=row.owner, epoch=row.epoch, renewed_us=row.renewed_us, ttl_us=row.ttl_us)
     return LedgerRow(lease, row.batch, Head(row.head_seq, row.head_hash))
 
 
-async def write_lease(connection: AsyncConnection, lease: Lease) -> None:
+def write_lease(connection: Connection, lease: Lease) -> None:
     """Put ``lease`` into the ledger."""
     values = {"owner": lease.owner, "epoch": lease.epoch, "renewed_us": lease.renewed_us, "ttl_us": lease.ttl_us}
-    await connection.execute(update(LEDGER).where(LEDGER.c.id == 1).values(values))
+    connection.execute(_LEASED, values)
 
 
-async def write_batch(connection: AsyncConnection, prepared: Prepared, token: str, head: Head) -> Head:
+def write_batch(connection: Connection, prepared: Prepared, token: str, head: Head) -> Head:
     """Write a whole batch after the journal's ``head``, and note it in the ledger; the new head."""
     for kind, rows in prepared.entities.items():
-        await _upsert(connection, ENTITIES[kind], rows)
-    await _upsert(connection, SETTING, prepared.settings)
-    await _keep_first(connection, ANSWER, prepared.answers)
-    await _append(connection, MOMENT, prepared.moments)
-    await _append(connection, QUARANTINE, prepared.quarantine)
-    head = await _extend(connection, prepared.journal, head)
+        _upsert(connection, ENTITIES[kind], rows)
+    _upsert(connection, SETTING, prepared.settings)
+    _keep_first(connection, ANSWER, prepared.answers)
+    _append(connection, MOMENT, prepared.moments)
+    _append(connection, QUARANTINE, prepared.quarantine)
+    head = _extend(connection, prepared.journal, head)
     values = {"batch": token, "head_seq": head.seq, "head_hash": head.hash}
-    await connection.execute(_BATCH_NOTED, values)
+    connection.execute(_BATCH_NOTED, values)
     return head
 
 
-async def set_aside(connection: AsyncConnection, asides: Sequence[Aside], seen_us: int) -> None:
+def set_aside(connection: Connection, asides: Sequence[Aside], seen_us: int) -> None:
     """Keep copies of rows that could not be read; a copy already kept stays as it was."""
     rows = [
         {
@@ -91,40 +96,45 @@ async def set_aside(connection: AsyncConnection, asides: Sequence[Aside], seen_u
         }
         for aside in asides
     ]
-    await _keep_first(connection, ROW_QUARANTINE, rows)
+    _keep_first(connection, ROW_QUARANTINE, rows)
 
 
-async def _extend(connection: AsyncConnection, entries: Sequence[JournalEntry], head: Head) -> Head:
+def _extend(connection: Connection, entries: Sequence[JournalEntry], head: Head) -> Head:
     records, names = [], []
     for entry in entries:
         own = link(head.hash, entry)
         records.append(journal_row(head.seq + 1, entry, head.hash, own))
         head = Head(head.seq + 1, own)
         names += [{"subject": subject, "seq": head.seq} for subject in subjects(entry)]
-    await _append(connection, JOURNAL, records)
-    await _append(connection, JOURNAL_SUBJECT, names)
+    _append(connection, JOURNAL, records)
+    _append(connection, JOURNAL_SUBJECT, names)
     return head
 
 
-async def _append(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+def _append(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     if rows:
-        await connection.execute(_plain_insert(table), rows)
+        connection.execute(_plain_insert(table), rows)
 
 
-async def _keep_first(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+def _keep_first(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     if rows:
-        await connection.execute(_insert(connection.dialect.name, table).on_conflict_do_nothing(), rows)
+        connection.execute(_keeping_insert(connection.dialect.name, table), rows)
 
 
-async def _upsert(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+def _upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     if rows:
-        await connection.execute(_replacing_insert(connection.dialect.name, table), rows)
+        connection.execute(_replacing_insert(connection.dialect.name, table), rows)
 
 
 # Building a statement costs more than running it, and there are only as many as there are tables.
 @cache
 def _plain_insert(table: Table) -> Insert:
     return table.insert()
+
+
+@cache
+def _keeping_insert(dialect: str, table: Table) -> Any:
+    return _insert(dialect, table).on_conflict_do_nothing()
 
 
 @cache
