@@ -7,9 +7,11 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from triage.drivers.mqtt.connection import Connection, Listener, Received, RefusedError
+from triage.drivers.mqtt.connection import Connection, Listener, RefusedError
 from triage.drivers.mqtt.counters import Counters
 from triage.drivers.mqtt.options import BrokerOptions
+from triage.drivers.mqtt.packets import Received
+from triage.drivers.mqtt.window import Window
 
 BACKOFF_LEAST_S = 1.0
 BACKOFF_MOST_S = 30.0
@@ -40,6 +42,7 @@ class MqttClient:
         self._topics = topics
         self._listener = listener
         self._counters = counters
+        self._window = Window(counters)  # one for all connections: what a lost one handed over still waits inside
         self._speed = speed
         self._task: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
@@ -96,7 +99,7 @@ class MqttClient:
 
     async def _once(self) -> str:
         """One connection from its making to its loss; why it was lost."""
-        connection = await Connection.open(self._options, self, self._counters)
+        connection = await Connection.open(self._options, self, self._counters, self._window)
         self._connection = connection
         self._counters.count("connects")
         try:

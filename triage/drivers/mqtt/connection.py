@@ -2,13 +2,13 @@
 
 Messages of one readable burst are handed over as one batch. Their acknowledgement belongs to this connection: the
 broker numbers messages anew on the next one, and a late acknowledgement there would lose somebody else's message.
+While too many messages wait inside the daemon, nothing is read; pings and commands still leave.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from paho.mqtt.client import MQTTMessage
@@ -16,7 +16,10 @@ from paho.mqtt.enums import MQTTErrorCode
 
 from triage.drivers.mqtt.counters import Counters
 from triage.drivers.mqtt.options import BrokerOptions
+from triage.drivers.mqtt.packets import Received, acknowledgements
 from triage.drivers.mqtt.pipe import Machine, Pipe
+from triage.drivers.mqtt.pulse import PING, Beat, Pulse
+from triage.drivers.mqtt.window import Window
 
 BATCH_LIMIT = 500
 UNANSWERED_LIMIT = 500
@@ -25,15 +28,6 @@ _QOS_REFUSED = 128
 
 class RefusedError(Exception):
     """The broker refused the connection or a subscription."""
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A message as it came; a topic that is no UTF-8 is shown escaped, and so is none of ours."""
-
-    topic: str
-    payload: bytes
-    retained: bool
 
 
 class Listener(Protocol):
@@ -49,9 +43,9 @@ class Listener(Protocol):
 class Connection(asyncio.Protocol):
     """Joins a transport, paho's protocol machine and the receiver of batches."""
 
-    def __init__(self, options: BrokerOptions, listener: Listener, counters: Counters) -> None:
+    def __init__(self, options: BrokerOptions, listener: Listener, counters: Counters, window: Window) -> None:
         """Whatever ``listener`` raises is counted and does not end the connection."""
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         self.session_present = False
         self.closed: asyncio.Future[str] = loop.create_future()
         self.gone: asyncio.Future[None] = loop.create_future()
@@ -60,8 +54,11 @@ class Connection(asyncio.Protocol):
         self._options = options
         self._listener = listener
         self._counters = counters
+        self._window = window
+        self._pulse = Pulse(options.silence_s, loop.time())
         self._burst: list[Received] = []
-        self._mids: list[int] = []
+        self._ids: list[bytes] = []
+        self._held = False
         self._unanswered = 0
         self._transport: asyncio.Transport
         self._pipe: Pipe
@@ -70,7 +67,7 @@ class Connection(asyncio.Protocol):
     # --- life ---------------------------------------------------------------------------------------------------
 
     @classmethod
-    async def open(cls, options: BrokerOptions, listener: Listener, counters: Counters) -> Connection:
+    async def open(cls, options: BrokerOptions, listener: Listener, counters: Counters, window: Window) -> Connection:
         """Connect and wait for the broker's welcome.
 
         Raises:
@@ -78,10 +75,10 @@ class Connection(asyncio.Protocol):
             RefusedError: the broker does not want us.
             TimeoutError: no answer within the keepalive time.
         """
-        connection = cls(options, listener, counters)
+        connection = cls(options, listener, counters, window)
         try:
             async with asyncio.timeout(options.keepalive_s):
-                await asyncio.get_running_loop().create_connection(
+                await connection._loop.create_connection(
                     lambda: connection, options.host, options.port, ssl=options.tls
                 )
                 await connection._greeted
@@ -95,21 +92,30 @@ class Connection(asyncio.Protocol):
 
         Raises:
             RefusedError: it refuses one of ``topics``.
-            TimeoutError: no answer within the keepalive time.
+            TimeoutError: no answer within the keepalive time, that spent without reading not counted.
             ConnectionError: the connection is lost.
         """
         self._machine.subscribe(list(topics))
         self._guard(self._write)
-        async with asyncio.timeout(self._options.keepalive_s):
-            await self._subscribed
+        deadline_s = self._loop.time() + self._options.keepalive_s
+        while not self._subscribed.done():
+            await self._tick(self._subscribed)
+            if self._held:  # the consent stands behind messages that wait for the daemon
+                deadline_s = self._loop.time() + self._options.keepalive_s
+            elif self._loop.time() >= deadline_s and not self._subscribed.done():
+                raise TimeoutError
+        self._subscribed.result()
 
     async def hold(self) -> str:
         """Keep the connection alive until it is lost; the reason."""
-        tick_s = self._options.keepalive_s / 20
         while not self.closed.done():
-            await asyncio.wait((self.closed,), timeout=tick_s)
-            self._guard(self._look_after)
+            await self._tick(self.closed)
         return self.closed.result()
+
+    async def _tick(self, awaited: asyncio.Future[Any]) -> None:
+        """Wait a moment for ``awaited``, and look after the connection."""
+        await asyncio.wait((awaited,), timeout=self._options.keepalive_s / 20)
+        self._guard(self._look_after)
 
     def leave(self) -> None:
         """Say good-bye; the session and everything unacknowledged stay with the broker."""
@@ -156,10 +162,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio: a burst of bytes."""
+        self._pulse.heard(self._loop.time())
         self._pipe.feed(data)
-        self._guard(self._read)
-        self._hand_over()
-        self._guard(self._write)
+        self._take_in()
 
     def eof_received(self) -> bool:
         """asyncio: the broker closed its side."""
@@ -171,24 +176,62 @@ class Connection(asyncio.Protocol):
         self.gone.set_result(None)
         self._end("connection lost" if exc is None else f"connection lost: {exc}")
 
+    def _take_in(self) -> None:
+        self._guard(self._read)
+        self._hand_over()
+        self._guard(self._write)
+
     def _read(self) -> None:
-        pipe, machine = self._pipe, self._machine
-        while pipe.pending and not self.closed.done():
-            if machine.loop_read() is not MQTTErrorCode.MQTT_ERR_SUCCESS:
-                self.abort("protocol error")
-                return
+        """Read what the pipe holds, as far as the daemon has room for it; whole batches are handed over."""
+        while self._pipe.pending and not (self._held or self.closed.done()):
+            if not self._advance():
+                break
             if len(self._burst) >= BATCH_LIMIT:
                 self._hand_over()
+
+    def _advance(self) -> bool:
+        """Read ordinary messages ourselves, and let paho read the first packet that is none; False: too few bytes."""
+        self._pipe.take(BATCH_LIMIT, self._burst, self._ids)
+        if len(self._burst) >= BATCH_LIMIT or not self._pipe.pending:
+            return True
+        if not self._pipe.lend():
+            return False
+        if self._machine.loop_read() is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self.abort("protocol error")
+        return True
+
+    def _hold_back(self) -> None:
+        """Read nothing more until the daemon has worked off what it was given."""
+        self._held = True
+        self._guard(self._transport.pause_reading)
+        self._window.wait(self._go_on_soon)
+
+    def _go_on_soon(self) -> None:
+        """After what settles now is settled, and after whoever else waits for the loop."""
+        self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self.closed.done():
+            return
+        self._held = False
+        self._pulse.heard(self._loop.time())
+        self._guard(self._transport.resume_reading)
+        self._take_in()
 
     def _write(self) -> None:
         if not self.closed.done():
             self._machine.loop_write()
-            self._pipe.flush()
+            if self._pipe.flush():
+                self._pulse.said(self._loop.time())
 
     def _look_after(self) -> None:
         if self.closed.done():
             return
-        self._machine.loop_misc()
+        match self._pulse.beat(self._loop.time(), listening=not self._held):
+            case Beat.GIVE_UP:
+                self.abort("the broker fell silent")
+            case Beat.PING:
+                self._pipe.send(PING)
         self._write()
 
     def _guard(self, step: Callable[[], object]) -> None:
@@ -202,33 +245,44 @@ class Connection(asyncio.Protocol):
     # --- batches and acknowledgements ---------------------------------------------------------------------------
 
     def _hand_over(self) -> None:
-        if not (self._burst or self._mids):
+        if not self._burst:
             return
-        burst, mids = self._burst, self._mids
-        self._burst, self._mids = [], []
+        burst, ids = self._burst, self._ids
+        self._burst, self._ids = [], []
         self._counters.count("batches")
+        self._window.take(len(burst))
+        settle = self._settling(len(burst), ids)
         try:
-            self._listener.receive(burst, lambda: self._acknowledge(mids))
+            self._listener.receive(burst, settle)
         except Exception:  # noqa: BLE001 -- unacknowledged, so the broker brings it again on the next connection
             self._counters.count("callback_errors")
+            ids.clear()
+            settle()
+        if self._window.full and not self.closed.done():
+            self._hold_back()
 
-    def _acknowledge(self, mids: list[int]) -> None:
-        """Tell the broker that these are durable; on a connection that has gone they are somebody else's numbers."""
-        if not mids:
+    def _settling(self, count: int, ids: list[bytes]) -> Callable[[], None]:
+        """What settles one batch; called twice, it must not acknowledge ids the broker has given away again."""
+
+        def settle() -> None:
+            nonlocal count
+            if count:
+                done, count = count, 0
+                self._acknowledge(ids)
+                self._window.settle(done)
+
+        return settle
+
+    def _acknowledge(self, ids: list[bytes]) -> None:
+        """Tell the broker that these are durable; on a connection that has gone they are somebody else's ids."""
+        if not ids:
             return
         if self.closed.done():
-            self._counters.count("stale_acks", len(mids))
+            self._counters.count("stale_acks", len(ids))
             return
-        numbers = mids.copy()
-        mids.clear()  # called twice, it must not acknowledge numbers the broker has given away again
-        self._counters.count("acked", len(numbers))
-        self._guard(lambda: self._write_acks(numbers))
-
-    def _write_acks(self, numbers: list[int]) -> None:
-        ack = self._machine.ack
-        for number in numbers:
-            ack(number, 1)
-        self._write()
+        self._counters.count("acked", len(ids))
+        self._pipe.send(acknowledgements(ids))
+        self._guard(self._write)
 
     # --- commands -----------------------------------------------------------------------------------------------
 
@@ -249,11 +303,11 @@ class Connection(asyncio.Protocol):
 
     async def _written(self, patience_s: float) -> tuple[str, str]:
         """Wait until the socket took everything; give the connection up when it does not."""
-        deadline_s = asyncio.get_running_loop().time() + patience_s
+        deadline_s = self._loop.time() + patience_s
         while not self.closed.done():
             if not self._transport.get_write_buffer_size():
                 return "sent", ""
-            if asyncio.get_running_loop().time() >= deadline_s:
+            if self._loop.time() >= deadline_s:
                 self.abort("the broker stopped reading")
                 break
             await asyncio.wait((self.closed,), timeout=0.005)
@@ -290,7 +344,7 @@ class Connection(asyncio.Protocol):
             topic = bytes(message._topic).decode(errors="backslashreplace")  # noqa: SLF001 -- no other way to it
         self._burst.append(Received(topic, bytes(message.payload), message.retain))
         if message.qos:
-            self._mids.append(message.mid)
+            self._ids.append(message.mid.to_bytes(2))
 
     def _on_publish(self, _client: Any, _data: Any, _mid: int, _reason: Any, _properties: Any) -> None:
         self._unanswered = max(0, self._unanswered - 1)

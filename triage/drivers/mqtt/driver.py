@@ -9,9 +9,9 @@ from triage.core.effects import Command
 from triage.core.events import DriverLink, Event, PileStatus, Quarantined, Telemetry
 from triage.drivers.mqtt.client import MqttClient
 from triage.drivers.mqtt.codec import DRIVER, Codec, Rejection, encode, quarantine
-from triage.drivers.mqtt.connection import Received
 from triage.drivers.mqtt.counters import Counters
 from triage.drivers.mqtt.options import KEEPALIVE_S, broker_options
+from triage.drivers.mqtt.packets import Received
 from triage.drivers.mqtt.second_look import SecondLook
 from triage.drivers.mqtt.topics import SUBSCRIPTIONS
 from triage.interfaces import Clock, Dispatch, Inlet

@@ -9,6 +9,8 @@ from urllib.parse import unquote, urlsplit
 from triage.errors import InputError, InputFault
 
 KEEPALIVE_S = 10.0
+# We ping after one silence and give up after the second; the margin pays for the ticks in between.
+_SILENCE_SHARE = 0.8
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _CLIENT_ID_LIMIT = 128
 
@@ -32,6 +34,11 @@ class BrokerOptions:
     def address(self) -> str:
         """Host and port, for messages; never a secret."""
         return f"{self.host}:{self.port}"
+
+    @property
+    def silence_s(self) -> int:
+        """The keepalive that the broker is told: it hears from us that often, and drops us after 1.5 times that."""
+        return max(1, int(self.keepalive_s * _SILENCE_SHARE))
 
 
 def _fault(problem: str, remedy: str) -> InputError:

@@ -13,25 +13,24 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from triage.drivers.mqtt.options import BrokerOptions
-
-# paho pings after one silent keepalive and gives up after the second; the margin pays for the ticks in between.
-_KEEPALIVE_SHARE = 0.8
+from triage.drivers.mqtt.packets import Received, span, take
 
 
 class Pipe:
-    """Stands where paho expects a non-blocking socket."""
+    """Stands where paho expects a non-blocking socket; shows it only the packets that are lent to it."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         """Write to ``transport``; what it receives must be given to :meth:`feed`."""
         self._transport = transport
         self._chunk = b""
         self._at = 0
+        self._lent = 0
         self._out: list[bytes] = []
         self._ended = False
 
     @property
     def pending(self) -> bool:
-        """Whether paho has something left to read."""
+        """Whether something is left to read."""
         return self._at < len(self._chunk)
 
     def feed(self, data: bytes) -> None:
@@ -43,15 +42,27 @@ class Pipe:
         """The peer is gone: once read empty, the pipe shows the end of the stream."""
         self._ended = True
 
+    def take(self, limit: int, messages: list[Received], ids: list[bytes]) -> None:
+        """Read what needs no paho, as :func:`~triage.drivers.mqtt.packets.take` does; nothing while paho reads."""
+        if not self._lent:
+            self._at = take(self._chunk, self._at, limit, messages, ids)
+
+    def lend(self) -> bool:
+        """Let paho read the next packet, what is still to come of it included; False while its length is unknown."""
+        if not self._lent:
+            self._lent = span(self._chunk, self._at)
+        return self._lent > 0
+
     def recv(self, size: int) -> bytes:
-        """At most ``size`` bytes; raises BlockingIOError when there are none now."""
+        """At most ``size`` of the bytes lent; raises BlockingIOError when there are none now."""
         at = self._at
-        data = self._chunk[at : at + size]
+        data = self._chunk[at : at + min(size, self._lent)]
         if not data:
             if self._ended:
                 return b""
             raise BlockingIOError
         self._at = at + len(data)
+        self._lent -= len(data)
         return data
 
     def send(self, data: bytes | bytearray) -> int:
@@ -59,13 +70,15 @@ class Pipe:
         self._out.append(bytes(data))
         return len(data)
 
-    def flush(self) -> None:
-        """Hand everything sent so far to the transport, in one write."""
-        if self._out:
-            data = b"".join(self._out)
-            self._out.clear()
-            if not self._transport.is_closing():
-                self._transport.write(data)
+    def flush(self) -> bool:
+        """Hand everything sent so far to the transport, in one write; whether there was anything."""
+        if not self._out:
+            return False
+        data = b"".join(self._out)
+        self._out.clear()
+        if not self._transport.is_closing():
+            self._transport.write(data)
+        return True
 
     def close(self) -> None:
         """Close the transport after what is still to be written."""
@@ -101,7 +114,7 @@ class Machine(Client):
         self.max_inflight_messages = 0  # no hidden queue: a publish is written at once or refused by us
         if options.username is not None:
             self.username_pw_set(options.username, options.password)
-        self.connect_async(options.host, options.port, keepalive=max(1, int(options.keepalive_s * _KEEPALIVE_SHARE)))
+        self.connect_async(options.host, options.port, keepalive=options.silence_s)
 
     def _create_socket(self) -> Pipe:
         if self._pipe is None:
