@@ -90,8 +90,8 @@ def _send_before_commit(bed: Bed) -> None:
 def _answer_before_commit(bed: Bed) -> None:
     handle = Runtime._handle  # noqa: SLF001 - planting reaches inside
 
-    def hasty(self: Runtime, entry: Entry) -> None:
-        handle(self, entry)
+    def hasty(self: Runtime, entry: Entry, now: Any) -> None:
+        handle(self, entry, now)
         for asked, answer in self._batch.answers:
             if asked.future is not None and not asked.future.done():
                 asked.future.set_result(answer)

@@ -71,6 +71,7 @@ class Outbox:
         self._take(item for item in items if not item.tries)
 
     def _take(self, items: Iterable[OutboxItem]) -> None:
+        before = len(self._commands) + len(self._notices)
         for item in items:
             if item.state not in {"pending", "sent"}:
                 continue
@@ -78,7 +79,8 @@ class Outbox:
                 self._commands.append(item.effect)
             elif not any(each.item.id == item.id for each in self._notices):
                 self._notices.extend(_Notice(item, item.effect, desk) for desk in self._desks)
-        self._more.set()
+        if len(self._commands) + len(self._notices) > before:
+            self._more.set()
 
     def start(self, inlet: Inlet) -> None:
         """Begin to carry out; outcomes go to ``inlet``."""

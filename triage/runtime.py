@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -257,11 +257,12 @@ class Runtime:
                 await self._wake.wait()
 
     def _turn(self) -> None:
+        now = self._clock.now()
         if not self._full():
             for entry in self._inbox.take(BATCH_LIMIT):
-                self._handle(entry)
-            for due in self._engine.due(self._clock.now()):
-                self._handle(Entry(due))
+                self._handle(entry, now)
+            for due in self._engine.due(now):
+                self._handle(Entry(due), now)
         if self._committing is None and self._batch:
             batch, self._batch = self._batch, Batch()
             if batch.changes:
@@ -270,9 +271,9 @@ class Runtime:
             else:
                 self._conclude(batch)
         self._metrics.inbox_depth.set(len(self._inbox))
-        self._metrics.heartbeat_timestamp_seconds.set(self._clock.now().timestamp())
+        self._metrics.heartbeat_timestamp_seconds.set(now.timestamp())
 
-    def _handle(self, entry: Entry) -> None:
+    def _handle(self, entry: Entry, now: datetime) -> None:
         """Decide one event. What changes nothing is settled at once; the rest waits for its commit."""
         event = entry.event
         if isinstance(event, Ask) and event.key is not None:
@@ -280,8 +281,8 @@ class Runtime:
             if kept is not None:
                 self._batch.answers.append((entry, replayed(event, kept)))
                 return
-        decision = self._decide(event)
-        if not isinstance(decision, Decision):
+        decision = self._decide(event, now)
+        if not isinstance(decision, Decision) or not (decision.changes or decision.answer or decision.counts):
             entry.settle()
             return
         self._batch.add(decision)
@@ -292,10 +293,10 @@ class Runtime:
         else:
             entry.settle()
 
-    def _decide(self, event: Event) -> Decision | Quiet | None:
+    def _decide(self, event: Event, now: datetime) -> Decision | Quiet | None:
         """Decide and apply one event; one that breaks us is set aside, and the others flow."""
         try:
-            decision = self._engine.decide(event, self._clock.now())
+            decision = self._engine.decide(event, now)
             self._engine.apply(decision)
         except Exception as error:
             self.defects += 1

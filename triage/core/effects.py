@@ -114,12 +114,27 @@ class Changes(Struct, kw_only=True):
 
     def __bool__(self) -> bool:
         """Whether there is anything to commit."""
-        return any(getattr(self, name) for name in self.__struct_fields__)
+        return bool(
+            self.piles
+            or self.moments
+            or self.incidents
+            or self.journal
+            or self.settings
+            or self.outbox
+            or self.orders
+            or self.complaints
+            or self.answers
+            or self.quarantine
+            or self.silences
+        )
 
     def absorb(self, other: Changes) -> None:
         """Add a later decision's changes to this batch; a newer version of an entity replaces the older one."""
         for name in self.__struct_fields__:
-            mine, theirs = getattr(self, name), getattr(other, name)
+            theirs = getattr(other, name)
+            if not theirs:
+                continue
+            mine = getattr(self, name)
             if isinstance(mine, dict):
                 mine.update(theirs)
             else:

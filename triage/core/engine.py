@@ -118,7 +118,27 @@ class Engine:
 
     def due(self, now: datetime) -> list[Due]:
         """The deadlines that have come, at most :data:`DUE_LIMIT` at once; ask again for more."""
-        return [Due(received_at=now, kind=kind, id=id) for kind, id in self.state.agenda.due(now, DUE_LIMIT)]
+        return [
+            Due(received_at=now, kind=kind, id=id)
+            for kind, id in self.state.agenda.due(now, DUE_LIMIT)
+            if not (kind == "pile" and self._still_heard(id, now))
+        ]
+
+    def _still_heard(self, id: str, now: datetime) -> bool:
+        """Whether a pile's silence deadline was only too early; then it is moved to where it belongs.
+
+        Healthy messages leave the deadline where it stands, so nearly every look finds just this.
+        """
+        pile = self.state.piles.get(id)
+        if pile is None or pile.symptoms or id in self.state.by_pile:
+            return False
+        if any(each.status not in SETTLED for each in pile.connectors):
+            return False
+        look = next_look(pile, self.rules.policy, now, self.state.listening_since())
+        if look is None or look <= now or pile.link is not Link.ONLINE:
+            return False
+        self.state.agenda.put("pile", id, look)
+        return True
 
     def decide(self, event: Event, now: datetime) -> Decision | Quiet:
         """What ``event`` leads to. Changes nothing; raises only for defects of ours."""
@@ -218,12 +238,12 @@ class Engine:
         if len(before.connectors) != len(after.connectors):
             return False
         return all(
-            old.status is new.status and new.status in _SETTLED and old.session == new.session
+            old.status is new.status and new.status in SETTLED and old.session == new.session
             for old, new in zip(before.connectors, after.connectors, strict=True)
         )
 
 
-_SETTLED = frozenset(
+SETTLED = frozenset(
     {
         ConnectorStatus.AVAILABLE,
         ConnectorStatus.CHARGING,
