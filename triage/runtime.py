@@ -8,7 +8,6 @@ for none. A commit that fails is tried again as it is; people who wait are told 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -104,7 +103,7 @@ class Runtime:
         self._bringing: set[asyncio.Task[None]] = set()
         self._answered: OrderedDict[tuple[str, str], KeptAnswer] = OrderedDict()
         self._asks = 0
-        self._wake = asyncio.Event()
+        self._sleeper: asyncio.Future[None] | None = None
         self._stopping = False
         self._broken: BaseException | None = None
         self._commit_trouble: str | None = None
@@ -130,7 +129,7 @@ class Runtime:
                 self._inbox.put(Entry(event, group))
         if self._inbox.coalesced > before:
             self._metrics.inbox_coalesced.inc(self._inbox.coalesced - before)
-        self._wake.set()
+        self._rouse()
 
     async def submit(self, event: Ask) -> Answer:
         """See :class:`triage.interfaces.Inlet`."""
@@ -147,7 +146,7 @@ class Runtime:
                 return replayed(event, kept)
             future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
             self._inbox.put(Entry(event, None, future))
-            self._wake.set()
+            self._rouse()
             return await future
         finally:
             self._asks -= 1
@@ -180,7 +179,7 @@ class Runtime:
             entry = Entry(event, group)
             if kept is None:
                 self._inbox.put(entry)
-                self._wake.set()
+                self._rouse()
             else:
                 entry.settle()
             return
@@ -235,7 +234,7 @@ class Runtime:
     def stop(self) -> None:
         """Take nothing new from people, finish what waits, and return from :meth:`run`."""
         self._stopping = True
-        self._wake.set()
+        self._rouse()
 
     def _idle(self) -> bool:
         return not self._inbox and not self._batch and self._committing is None
@@ -247,14 +246,23 @@ class Runtime:
         if self._inbox and not self._full():
             await asyncio.sleep(0)
             return
-        self._wake.clear()
         due = self._engine.next_due()
         pause = LONGEST_SLEEP_S
         if due is not None and not self._full():
             pause = min(pause, max(0.0, (due - self._clock.now()).total_seconds()))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause):
-                await self._wake.wait()
+        loop = asyncio.get_running_loop()
+        self._sleeper = loop.create_future()
+        alarm = loop.call_later(pause, self._rouse)
+        try:
+            await self._sleeper
+        finally:
+            alarm.cancel()
+            self._sleeper = None
+
+    def _rouse(self) -> None:
+        """Wake the loop if it sleeps; while it is awake it sees for itself what there is to do."""
+        if self._sleeper is not None and not self._sleeper.done():
+            self._sleeper.set_result(None)
 
     def _turn(self) -> None:
         now = self._clock.now()
@@ -351,7 +359,7 @@ class Runtime:
         except Exception as error:  # noqa: BLE001 - the loop raises it where the daemon hears of it
             self._broken = error
         self._committing = None
-        self._wake.set()
+        self._rouse()
 
     async def _commit(self, batch: Batch) -> None:
         """Commit until it holds. Who waits is told after the first failure; the decision stays and is tried again."""

@@ -56,7 +56,13 @@ class _Crew:
 
     def __init__(self, url: URL, begin: str, size: int) -> None:
         self._engine = create_engine(
-            url, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True, pool_size=size, max_overflow=0
+            url,
+            connect_args={"timeout": BUSY_TIMEOUT_S},
+            hide_parameters=True,
+            # Rows reach the driver as they are, by name.
+            paramstyle="named",
+            pool_size=size,
+            max_overflow=0,
         )
         event.listen(self._engine, "connect", _prepare)
         event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql(begin))
@@ -87,7 +93,7 @@ def _prepare(connection: Any, _record: Any) -> None:
     # Broken UTF-8 in one document must not keep the others from being read: it comes back as lone surrogates.
     connection.text_factory = _text
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Insert, Table, bindparam, select, update
+from sqlalchemy import Connection, Dialect, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from triage.core.effects import JournalEntry
@@ -112,32 +112,38 @@ def _extend(connection: Connection, entries: Sequence[JournalEntry], head: Head)
 
 
 def _append(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    if rows:
-        connection.execute(_plain_insert(table), rows)
+    _run(connection, _plain_insert, table, rows)
 
 
 def _keep_first(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    if rows:
-        connection.execute(_keeping_insert(connection.dialect.name, table), rows)
+    _run(connection, _keeping_insert, table, rows)
 
 
 def _upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    _run(connection, _replacing_insert, table, rows)
+
+
+def _run(connection: Connection, insert: Callable[[str, Table], Any], table: Table, rows: Sequence[Row]) -> None:
+    # Rows are text and numbers, as the driver takes them: the way through the statement's own objects, row by row,
+    # would cost more than the database does.
     if rows:
-        connection.execute(_replacing_insert(connection.dialect.name, table), rows)
+        sql = _sql(connection.dialect, insert, table, tuple(rows[0]))
+        connection.exec_driver_sql(sql, list(rows) if len(rows) > 1 else rows[0])
 
 
-# Building a statement costs more than running it, and there are only as many as there are tables.
-@cache
-def _plain_insert(table: Table) -> Insert:
+@lru_cache(maxsize=200)
+def _sql(dialect: Dialect, insert: Callable[[str, Table], Any], table: Table, columns: tuple[str, ...]) -> str:
+    return str(insert(dialect.name, table).compile(dialect=dialect, column_keys=columns))
+
+
+def _plain_insert(_dialect: str, table: Table) -> Any:
     return table.insert()
 
 
-@cache
 def _keeping_insert(dialect: str, table: Table) -> Any:
     return _insert(dialect, table).on_conflict_do_nothing()
 
 
-@cache
 def _replacing_insert(dialect: str, table: Table) -> Any:
     statement = _insert(dialect, table)
     keys = [column.name for column in table.primary_key]
