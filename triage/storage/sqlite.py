@@ -93,7 +93,7 @@ def _prepare(connection: Any, _record: Any) -> None:
     # Broken UTF-8 in one document must not keep the others from being read: it comes back as lone surrogates.
     connection.text_factory = _text
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
