@@ -27,7 +27,6 @@ from triage.config.settings import Settings, load_settings
 from triage.core.draft import Rules
 from triage.core.events import Registration
 from triage.desks.local import LocalDesk
-from triage.desks.webhook import WebhookDesk as WebhookReceiver
 from triage.drivers.embedded import EmbeddedBroker
 from triage.drivers.mqtt.driver import MqttDriver
 from triage.errors import InputError, StoreRefusedError
@@ -70,7 +69,10 @@ def make_desks(settings: Settings) -> dict[str, Desk]:
     desks: dict[str, Desk] = {}
     for desk in settings.desks:
         if isinstance(desk, WebhookDesk):
-            desks[desk.name] = WebhookReceiver(desk.name, desk.url, desk.secret, timeout_s=desk.timeout_s)
+            # Loaded only where it is used: an HTTP client is a part of a restart's time.
+            from triage.desks.webhook import WebhookDesk as Receiver  # noqa: PLC0415
+
+            desks[desk.name] = Receiver(desk.name, desk.url, desk.secret, timeout_s=desk.timeout_s)
         else:
             desks[desk.name] = LocalDesk()
     return desks
