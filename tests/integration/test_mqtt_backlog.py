@@ -14,6 +14,7 @@ import uvloop
 
 from tests.benchmarks.bench_mqtt import packet
 from tests.integration.brokers import Basket, Mosquitto, Proxy, WallClock, client, driving, mosquitto, until
+from tests.parts import free_port
 from triage.core.effects import Command
 from triage.core.events import Event, Telemetry
 from triage.core.vocabulary import Action
@@ -59,6 +60,17 @@ class Slow(Basket):
             count, ack = self.waiting.popleft()
             self.outstanding -= count
             ack()
+
+
+@contextlib.asynccontextmanager
+async def daemon(url: str, basket: Basket) -> AsyncIterator[MqttDriver]:
+    """A driver that may still have to subscribe."""
+    driver = MqttDriver(url, client_id="daemon", clock=WallClock(), fresh_s=60, keepalive_s=KEEPALIVE_S)
+    await driver.start(basket)
+    try:
+        yield driver
+    finally:
+        await driver.stop()
 
 
 @contextlib.asynccontextmanager
@@ -159,18 +171,15 @@ async def test_a_command_leaves_while_nothing_is_read(tmp_path: Path) -> None:
         assert json.loads(bytes(message.payload))["id"] == "a-1"
 
 
-async def test_a_subscription_is_patient_while_what_was_queued_cannot_be_kept(tmp_path: Path) -> None:
+async def test_a_resumed_session_with_more_queued_than_can_be_kept_is_not_given_up(tmp_path: Path) -> None:
     async with mosquitto(tmp_path) as broker:
         async with driving(broker.url, Basket()):
             pass
         await burst(broker, 1, 5_000)
         basket = Basket(acks=False)
-        driver = MqttDriver(broker.url, client_id="daemon", clock=WallClock(), fresh_s=60, keepalive_s=KEEPALIVE_S)
-        await driver.start(basket)
-        try:
-            await until(lambda: driver.counters.totals["pauses"], what="paused before the broker's consent is read")
-            assert not driver.counters.totals["subscriptions_in_force"]
-            await asyncio.sleep(3 * KEEPALIVE_S)
+        async with daemon(broker.url, basket) as driver:
+            await until(lambda: driver.counters.totals["pauses"], what="paused")
+            await asyncio.sleep(3 * KEEPALIVE_S)  # what is shown is that nothing happens meanwhile
             assert driver.connected
             basket.acks = True
             basket.release()
@@ -178,8 +187,35 @@ async def test_a_subscription_is_patient_while_what_was_queued_cannot_be_kept(tm
             await until(lambda: len(seqs(basket)) == 5_000, what="all that was queued")
             assert seqs(basket) == list(range(5_000))
             assert driver.counters.totals["connects"] == 1
-        finally:
-            await driver.stop()
+
+
+async def test_a_consent_that_stands_behind_a_backlog_is_waited_for() -> None:
+    queued = b"".join(packet(TOPIC, reading(seq).encode(), 1, seq + 1) for seq in range(2 * MOST))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"daemon")  # the end of CONNECT
+        writer.write(b"\x20\x02\x01\x00" + queued)
+        subscribe = await reader.readuntil(b"/command\x00")  # its last filter and QoS
+        writer.write(b"\x90\x07" + subscribe[2:4] + b"\x01" * 5)
+        while await reader.read(65_536):
+            pass
+        writer.close()
+
+    basket = Basket(acks=False)
+    port = free_port()
+    async with (
+        await asyncio.start_server(serve, "127.0.0.1", port),
+        daemon(f"mqtt://127.0.0.1:{port}", basket) as driver,
+    ):
+        await until(lambda: driver.counters.totals["pauses"], what="paused")
+        await asyncio.sleep(3 * KEEPALIVE_S)  # what is shown is that nothing happens meanwhile
+        assert driver.connected
+        assert not driver.counters.totals["subscriptions_in_force"]
+        basket.acks = True
+        basket.release()
+        await until(lambda: driver.counters.totals["subscriptions_in_force"], what="subscribed")
+        assert seqs(basket) == list(range(2 * MOST))
+        assert driver.counters.totals["connects"] == 1
 
 
 async def test_a_broker_that_dies_during_a_pause_is_noticed(tmp_path: Path) -> None:
