@@ -186,7 +186,8 @@ def _refused_by_gate(draft: Draft, incident: Incident, pile: Pile, plan: Plan, s
             return hold(draft, incident, no, common or no.reason)
         return exhaust(draft, incident, plan, no.reason, OrderReason.NO_REMOTE_CHANNEL)
     if no.gate is Gate.STRIKES:
-        return exhaust(draft, incident, plan, no.reason)
+        # What was cured and came back, or was reset too often, has failed remotely; the refusal on record says so.
+        return exhaust(draft, incident, plan, no.reason, plan.exhausted_reason)
     if no.final:
         return to_desk(draft, incident, Trigger.REFUSAL, no.reason)
     return hold(draft, incident, no, no.reason)

@@ -18,7 +18,8 @@ ANSWERS_KEPT = timedelta(days=30)
 QUARANTINE_KEPT = 10_000
 """The newest payloads nobody understood; older ones give way, and are counted."""
 
-CHUNK = 5_000
+CHUNK = 500
+"""Rows dropped in one transaction; a commit waits behind one such at most."""
 
 
 _PILE = MOMENT.c.pile == bindparam("pile")
@@ -89,7 +90,11 @@ def drop_answers(cutoff_us: int) -> Delete:
     return delete(ANSWER).where(tuple_(ANSWER.c.scope, ANSWER.c.key).in_(old))
 
 
-def drop_quarantine() -> Delete:
-    """Delete a chunk of what lies beyond the newest :data:`QUARANTINE_KEPT` payloads."""
-    newest = select(QUARANTINE.c.id).order_by(QUARANTINE.c.id.desc()).offset(QUARANTINE_KEPT).limit(CHUNK)
-    return delete(QUARANTINE).where(QUARANTINE.c.id.in_(newest))
+QUARANTINE_EDGE = select(QUARANTINE.c.id).order_by(QUARANTINE.c.id.desc()).offset(QUARANTINE_KEPT).limit(1)
+"""The newest payload beyond the newest :data:`QUARANTINE_KEPT`, if there are so many."""
+
+
+def drop_quarantine(edge: int) -> Delete:
+    """Delete a chunk of the payloads up to ``edge``."""
+    old = select(QUARANTINE.c.id).where(QUARANTINE.c.id <= edge).order_by(QUARANTINE.c.id).limit(CHUNK)
+    return delete(QUARANTINE).where(QUARANTINE.c.id.in_(old))

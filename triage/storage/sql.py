@@ -208,10 +208,11 @@ class SqlStore:
 
         Works in small transactions, so that commits pass in between. What held at the edge of ``keep`` stays.
         """
+        edge = await self._rows(history.QUARANTINE_EDGE)
         return history.Pruned(
             moments=await self._prune_moments(micros(now - keep)),
             answers=await self._drop(history.drop_answers(micros(now - history.ANSWERS_KEPT))),
-            quarantine=await self._drop(history.drop_quarantine()),
+            quarantine=await self._drop(history.drop_quarantine(edge[0]["id"])) if edge else 0,
         )
 
     async def _prune_moments(self, cutoff_us: int) -> int:
