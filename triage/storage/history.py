@@ -18,7 +18,7 @@ ANSWERS_KEPT = timedelta(days=30)
 QUARANTINE_KEPT = 10_000
 """The newest payloads nobody understood; older ones give way, and are counted."""
 
-CHUNK = 500
+CHUNK = 200
 """Rows dropped in one transaction; a commit waits behind one such at most."""
 
 
