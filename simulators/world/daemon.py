@@ -33,7 +33,7 @@ LONGEST_LOG = 50  # nothing: the auditors look, nobody reads
 
 def rules() -> Rules:
     """The shipped plans, fault names and words, live, for piles that speak every five minutes."""
-    policy = Policy(mode=Mode.LIVE, heartbeat_s=300, fresh_s=750, silent_after_s=900, callback_s=3600)
+    policy = Policy(mode=Mode.LIVE, heartbeat_s=600, fresh_s=1500, silent_after_s=1800, callback_s=3600)
     lexicon = load_lexicon(CONFIG / "lexicon")
     return Rules(
         policy=policy.faster(),

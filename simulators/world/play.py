@@ -34,7 +34,7 @@ STANDSTILL_S = 5 * 3600.0
 """Longer than any deadline of an incident's states: who has not moved for so long never will."""
 PILES_PER_WINDOW_S = 100.0
 """The broker gathers what comes within so many piles' share of a second: some messages a batch, as under real load."""
-RATES = Rates(fault_rate=0.0, heartbeat_s=300.0, keepalive_s=60.0, sessions_per_day=3.0)
+RATES = Rates(fault_rate=0.0, heartbeat_s=600.0, keepalive_s=60.0, sessions_per_day=3.0)
 """The yard strikes faults by itself, so that it can stop."""
 
 

@@ -74,8 +74,11 @@ def _rebooted(pile: Pile, message: Telemetry, policy: Policy) -> bool:
     """
     if message.uptime_s is None or pile.uptime_s is None or pile.heard_at is None:
         return False
-    if pile.seen_since_start and message.uptime_s >= pile.uptime_s:
-        return False  # after our own restart the uptime on record is an old one, and compares with nothing
+    if message.uptime_s >= pile.uptime_s:
+        # After our own restart the uptime on record is an old one: a boot that has run longer shows by its numbers.
+        behind = message.seq is not None and pile.seq is not None and message.seq <= pile.seq
+        if pile.seen_since_start or not behind:
+            return False
     return _boot_of(message, policy) > pile.heard_at - timedelta(seconds=2 / policy.speed)
 
 

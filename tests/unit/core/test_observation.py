@@ -188,3 +188,15 @@ def test_an_echo_of_a_reading_from_before_our_restart_is_late() -> None:
     newer = Telemetry(received_at=START + timedelta(seconds=60), site="S1", pile="P1", seq=8, uptime_s=560.0)
     assert is_late(after, echo, POLICY)
     assert not is_late(after, newer, POLICY)
+
+
+def test_a_delayed_reading_after_our_restart_is_no_reboot() -> None:
+    """Found by the world: seed 2, 300 piles, 7 days; every later reading, a danger among them, was then late."""
+    before = blank(link=Link.ONLINE, seen_since_start=True, seq=15, uptime_s=1200.0, heard_at=START)
+    after = forget_liveness(before)
+    delayed = Telemetry(received_at=START + timedelta(seconds=2160), site="S1", pile="P1", seq=16, uptime_s=1800.0)
+    assert not is_late(after, delayed, POLICY)
+    seen = observe(after, delayed, RULES.faults, POLICY)
+    assert seen.booted_at == after.booted_at
+    fresh = Telemetry(received_at=START + timedelta(seconds=2200), site="S1", pile="P1", seq=17, uptime_s=3000.0)
+    assert not is_late(seen, fresh, POLICY)
