@@ -201,7 +201,8 @@ async def run(options: argparse.Namespace) -> None:
         f"qos={options.qos} loop={options.loop} messages={inlet.seen}/{total} bytes={len(telemetry(1))} "
         f"seconds={took_s:.2f} rate={inlet.seen / took_s:,.0f}/s "
         f"driver_cpu_us={used_s / max(1, inlet.seen) * 1e6:.1f} (one core could carry {inlet.seen / used_s:,.0f}/s) "
-        f"batch={inlet.seen / max(1, inlet.batches):.0f} quarantined={dict(driver.counters.quarantined)}"
+        f"batch={inlet.seen / max(1, inlet.batches):.0f} pauses={driver.counters.totals['pauses']} "
+        f"quarantined={dict(driver.counters.quarantined)}"
     )
 
 

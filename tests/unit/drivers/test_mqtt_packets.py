@@ -126,6 +126,9 @@ class Wire(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def is_closing(self) -> bool:
         return self.closed
 
@@ -168,11 +171,13 @@ class Open(Pipe):
         return data
 
 
-async def by_us(chunks: Iterable[bytes]) -> Heard:
+async def by_us(chunks: Iterable[bytes], commands: int) -> Heard:
     wire, ear, counters = Wire(), Ear(), Counters()
     connection = Connection(OPTIONS, ear, counters, Window(counters))
     connection.connection_made(wire)
     connection.data_received(WELCOME)
+    for _ in range(commands):
+        await connection.publish("c", b"", 1.0)
     wire.written.clear()
     for chunk in chunks:
         if not wire.closed:
@@ -180,7 +185,7 @@ async def by_us(chunks: Iterable[bytes]) -> Heard:
     return ear.messages, bytes(wire.written), wire.closed
 
 
-def by_paho(data: bytes) -> Heard:
+def by_paho(data: bytes, commands: int) -> Heard:
     """What the library alone reads, everything at once; its own acknowledgement answers each message."""
     wire = Wire()
     pipe = Open(wire)
@@ -198,10 +203,14 @@ def by_paho(data: bytes) -> Heard:
     machine.on_message = hear
     machine.on_socket_register_write = lambda *_: None
     machine.reconnect()
+    pipe.unread = WELCOME
+    machine.loop_read()
+    for _ in range(commands):
+        machine.publish("c", b"", qos=1)
     machine.loop_write()
     pipe.flush()
     wire.written.clear()
-    pipe.unread = WELCOME + data
+    pipe.unread = data
     while pipe.unread:
         if machine.loop_read() is not MQTTErrorCode.MQTT_ERR_SUCCESS:
             wire.close()
@@ -241,12 +250,21 @@ def cut(data: bytes, sizes: Sequence[int]) -> list[bytes]:
     return pieces
 
 
-@given(stream=STREAMS, rest=GARBAGE, sizes=st.lists(st.integers(1, 5_000), min_size=1, max_size=6))
-@example(stream=publish(b"t", b"{}", 0x32, 0), rest=b"", sizes=[1])
-@example(stream=publish(b"t", b"{}", 0x32, 1) * 3, rest=b"\x30\xff\xff\xff\xff\x7f", sizes=[1])
-def test_the_same_bytes_say_the_same_to_us_and_to_paho(stream: bytes, rest: bytes, sizes: list[int]) -> None:
-    messages, answers, given_up = asyncio.run(by_us(cut(stream + rest, sizes)))
-    expected, acks, failed = by_paho(stream + rest)
+@given(
+    stream=STREAMS,
+    rest=GARBAGE,
+    sizes=st.lists(st.integers(1, 5_000), min_size=1, max_size=6),
+    commands=st.integers(0, 3),
+)
+@example(stream=publish(b"t", b"{}", 0x32, 0), rest=b"", sizes=[1], commands=0)
+@example(stream=publish(b"t", b"{}", 0x32, 1) * 3, rest=b"\x30\xff\xff\xff\xff\x7f", sizes=[1], commands=0)
+@example(stream=b"\xd0\x00" + publish(b"t", b"{}", 0x32, 1) * 2, rest=b"", sizes=[16, 7], commands=2)
+def test_the_same_bytes_say_the_same_to_us_and_to_paho(
+    stream: bytes, rest: bytes, sizes: list[int], commands: int
+) -> None:
+    """With ``commands`` unanswered, the library reads several packets at a time."""
+    messages, answers, given_up = asyncio.run(by_us(cut(stream + rest, sizes), commands))
+    expected, acks, failed = by_paho(stream + rest, commands)
     assert messages == expected
     assert given_up == failed
     if not failed:  # what is written then is no longer sent
