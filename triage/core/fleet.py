@@ -65,7 +65,7 @@ class Cure(Struct, frozen=True, kw_only=True, gc=False):
     at: datetime
 
 
-class Pile(Struct, frozen=True, kw_only=True):
+class Pile(Struct, frozen=True, kw_only=True, gc=False):
     """One pile: registration and newest knowledge.
 
     ``hazard`` is the sticky safety flag: it names the reason, and only a person clears it. ``resets`` are the send

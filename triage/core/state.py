@@ -28,7 +28,7 @@ class Agenda:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._heap: list[tuple[datetime, str, str]] = []
+        self._heap: list[tuple[datetime, tuple[str, str]]] = []
         self._when: dict[tuple[str, str], datetime] = {}
 
     def put(self, kind: str, id: str, when: datetime | None) -> None:
@@ -39,7 +39,7 @@ class Agenda:
             return
         if self._when.get(key) != when:
             self._when[key] = when
-            heapq.heappush(self._heap, (when, kind, id))
+            heapq.heappush(self._heap, (when, key))
 
     def put_lazily(self, kind: str, id: str, when: datetime | None) -> None:
         """Like :meth:`put`, but an earlier deadline stays: the look it causes finds out that it was too early.
@@ -59,8 +59,8 @@ class Agenda:
     def next(self) -> datetime | None:
         """The earliest deadline."""
         while self._heap:
-            when, kind, id = self._heap[0]
-            if self._when.get((kind, id)) == when:
+            when, key = self._heap[0]
+            if self._when.get(key) == when:
                 return when
             heapq.heappop(self._heap)
         return None
@@ -72,9 +72,9 @@ class Agenda:
             when = self.next()
             if when is None or when > now:
                 break
-            _, kind, id = heapq.heappop(self._heap)
-            del self._when[kind, id]
-            found.append((kind, id))
+            _, key = heapq.heappop(self._heap)
+            del self._when[key]
+            found.append(key)
         return found
 
 
