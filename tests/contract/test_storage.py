@@ -352,6 +352,11 @@ async def test_commits_side_by_side_are_one_chain(store: Store) -> None:
     assert (await verify(store, await store.head())).count == 20
 
 
+async def test_equal_commits_side_by_side_are_all_kept(store: Store) -> None:
+    await asyncio.gather(*[store.commit(Changes(journal=[line()])) for _ in range(20)])
+    assert await texts(store) == ["line 1"] * 20
+
+
 async def test_an_empty_commit_is_none(store: Store) -> None:
     await store.commit(Changes())
     assert (await store.head()).seq == 0

@@ -190,6 +190,59 @@ async def test_a_file_held_by_another_process_is_an_error_to_try_again_after(
     assert await texts(store) == ["line 1"]
 
 
+@pytest.fixture
+async def held(on_file: SqlBacking, tmp_path: Path) -> AsyncIterator[sqlite3.Connection]:
+    """The write lock in the hands of another process."""
+    store = await on_file.open()
+    await store.commit(Changes(moments=[Moment(pile="P1", at=NOW)]))
+    other = sqlite3.connect(tmp_path / "triage.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    yield other
+    other.close()
+
+
+async def test_reading_goes_on_while_a_commit_waits(on_file: SqlBacking, held: sqlite3.Connection) -> None:
+    store = await on_file.open()
+    commit = asyncio.ensure_future(store.commit(Changes(journal=[line()])))
+    for _ in range(20):
+        assert len(await store.moments("P1", NOW, NOW)) == 1
+    assert not commit.done()
+    held.execute("ROLLBACK")
+    await commit
+    assert await texts(store) == ["line 1"]
+
+
+async def test_closing_waits_for_a_commit_whose_caller_went_away(on_file: SqlBacking, held: sqlite3.Connection) -> None:
+    store = await on_file.open()
+    commit = asyncio.ensure_future(store.commit(Changes(journal=[line()])))
+    await store.moments("P1", NOW, NOW)  # time enough for the commit to set out
+    commit.cancel()
+    closing = asyncio.ensure_future(store.close())
+    await asyncio.wait([commit])
+    assert commit.cancelled()
+    assert not closing.done()
+    held.execute("ROLLBACK")
+    await closing
+    assert await texts(store) == ["line 1"]
+
+
+async def test_a_commit_given_up_on_may_land_later_and_once(
+    on_file: SqlBacking, held: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await on_file.open()
+    changes = Changes(journal=[line()], moments=[Moment(pile="P2", at=NOW)])
+    with monkeypatch.context() as hasty:
+        hasty.setattr("triage.storage.sqlite.TRANSACTION_TIMEOUT_S", 0.05)
+        with pytest.raises(StoreError, match="in time"):
+            await store.commit(changes)
+    held.execute("ROLLBACK")
+    changes.absorb(Changes(journal=[line(2)]))
+    await store.commit(changes)
+    assert await texts(store) == ["line 1", "line 2"]
+    assert len(await store.moments("P2", NOW, NOW)) == 1
+    assert (await verify(store, await store.head())).count == 2
+
+
 async def test_a_missing_folder_is_an_error_to_try_again_after(tmp_path: Path) -> None:
     store = SqlStore(f"sqlite:///{tmp_path / 'later' / 'triage.db'}")
     with pytest.raises(StoreError, match=r"triage\.db"):

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
 from triage.errors import StoreRefusedError
 from triage.storage.faults import faults
-from triage.storage.postgres import PostgresServer
 from triage.storage.sqlite import SqliteFile
 
 T = TypeVar("T")
+
+
+class Place(Protocol):
+    """Where the rows are, with the ways to get there."""
+
+    async def read(self, work: Callable[[Connection], T], *, snapshot: bool) -> T:
+        """Do ``work`` in a transaction of which nothing is kept."""
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Do ``work`` in the one write transaction at a time."""
+
+    async def close(self) -> None:
+        """Close every connection; the next use opens new ones."""
 
 
 class Database:
@@ -29,7 +41,7 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         shown = self.url.set(drivername=self.url.get_backend_name(), query={})
         self._name = shown.render_as_string(hide_password=True)
-        self._place = SqliteFile(self.url) if self.sqlite else PostgresServer(self.url)
+        self._place: Place = SqliteFile(self.url) if self.sqlite else _server(self.url)
         self._under_way: set[asyncio.Task[Any]] = set()
 
     async def read(self, work: Callable[[Connection], T], *, snapshot: bool = False) -> T:
@@ -69,6 +81,13 @@ class Database:
         self._under_way.discard(task)
         if not task.cancelled():
             task.exception()  # a caller that was cancelled does not ask for it any more
+
+
+def _server(url: URL) -> Place:
+    # It brings SQLAlchemy's ORM along: a good part of a daemon's start, and none on SQLite needs it.
+    from triage.storage.postgres import PostgresServer  # noqa: PLC0415
+
+    return PostgresServer(url)
 
 
 def _driver_url(url: str) -> URL:

@@ -43,7 +43,9 @@ def _fault(error: BaseException) -> tuple[type[TriageError], str] | None:
     psycopg = sys.modules.get("psycopg")
     if psycopg is not None and isinstance(cause, psycopg.Error):
         return _postgres_fault(cause, passing=isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError)))
-    if isinstance(cause, (OSError, TimeoutError, SQLAlchemyError)):
+    if isinstance(cause, TimeoutError):
+        return StoreError, "no answer in time; whether this was kept will be seen at the next try"
+    if isinstance(cause, (OSError, SQLAlchemyError)):
         return StoreError, f"{type(cause).__name__}: {_first_line(cause)}"
     return None
 
