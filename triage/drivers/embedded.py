@@ -19,7 +19,12 @@ HOST = "127.0.0.1"
 READY_S = 10.0
 STOP_S = 5.0
 ACK_WAIT = "5s"  # how long an unacknowledged message rests before the broker brings it again
-MAX_ACK_PENDING = 10_000
+MAX_ACK_PENDING = 1_000
+"""As many as the driver lets wait: more would only be brought again, out of order."""
+
+WRITE_DEADLINE = "24h"
+"""The driver stops reading while it is busy; by default the server would drop it for that after 10 s."""
+
 MAX_PAYLOAD_BYTES = 262_144
 _LOG_TAIL_CHARS = 600
 _CONNECT = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x0a\x00\x05ready"
@@ -169,6 +174,7 @@ class EmbeddedBroker:
             f"server_name: pile_triage\n"
             f'listen: "{HOST}:-1"\n'
             f"max_payload: {MAX_PAYLOAD_BYTES}\n"
+            f'write_deadline: "{WRITE_DEADLINE}"\n'
             f"log_file: {json.dumps(str(log))}\n"
             f"logfile_size_limit: 10MB\n"
             f"jetstream {{ store_dir: {json.dumps(str(self._store))} }}\n"
