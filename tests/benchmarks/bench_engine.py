@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine as Engine_
 from sqlalchemy import event as sql_event
 
 from tests.benchmarks.figures import Figure, table
@@ -188,8 +189,8 @@ class Shell:
         """Open the store; from here on every statement is written down."""
         await self.store.open()
         await self.store.acquire_lease("bench", self._clock.now(), 600)
-        database = self.store._database._connected().sync_engine
-        sql_event.listen(database, "before_cursor_execute", self._note)
+        # Every engine of this process is heard: nothing can be asked of a database past this.
+        sql_event.listen(Engine_, "before_cursor_execute", self._note)
 
     def _note(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         self.statements.append(statement)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-import triage.inbox as inbox
 import triage.runtime as module
 from tests.unit.core.film import START, pile, rules
+from triage import inbox
 from triage.core.effects import Changes, KeptAnswer, OutboxItem, Snapshot
 from triage.core.engine import Engine
 from triage.core.events import (

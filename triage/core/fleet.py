@@ -79,7 +79,6 @@ class Pile(Struct, frozen=True, kw_only=True, gc=False):
     seen_since_start: bool = False
     connectors: tuple[Connector, ...] = ()
     faults: tuple[Fault, ...] = ()
-    faults_as_of: datetime | None = None
     boot_id: str | None = None
     boot_reason: str | None = None
     booted_at: datetime | None = None

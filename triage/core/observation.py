@@ -100,7 +100,6 @@ def observe(pile: Pile, message: Telemetry, faults: FaultTable, policy: Policy) 
         link_as_of=pile.link_as_of if pile.link is Link.ONLINE else now,
         connectors=_connectors(pile.connectors, message.readings, now),
         faults=known,
-        faults_as_of=now,
         uptime_s=message.uptime_s,
         seq=message.seq if message.seq is not None else pile.seq,
         device_at=message.device_at,

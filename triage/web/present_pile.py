@@ -56,7 +56,7 @@ def brief(pile: Pile) -> dict[str, Any]:
         "heard_at": pile.heard_at,
         "link": _learned(pile.link, pile.link_as_of),
         "hazard": _learned(pile.hazard, pile.hazard_at),
-        "faults": _learned([_fault(each) for each in pile.faults], pile.faults_as_of),
+        "faults": _learned([_fault(each) for each in pile.faults], pile.heard_at),
         "connectors": [_connector(each) for each in pile.connectors],
     }
 

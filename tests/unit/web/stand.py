@@ -196,7 +196,6 @@ def a_pile(number: int = 1, **more: Any) -> Pile:
         "heard_at": now - timedelta(seconds=4),
         "seen_since_start": True,
         "connectors": (gun,),
-        "faults_as_of": now,
         "firmware": "4.1",
         "boot_id": "b-7",
         "booted_at": now - timedelta(days=2),
