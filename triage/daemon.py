@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import hashlib
 import os
 import signal
@@ -210,6 +211,9 @@ async def serve(path: Path, environ: Mapping[str, str], *, ready: Callable[[App]
         log.info("starting", release=os.environ.get("TRIAGE_RELEASE", ""), mode=app.parts.rules.policy.mode.value)
         try:
             await app.start()
+            # What was loaded stays for good: the collector need not walk it again and again.
+            gc.collect()
+            gc.freeze()
             if app.web is not None:
                 log.info("ready", http_port=app.web.port, piles=len(app.parts.registrations))
             if ready is not None:
