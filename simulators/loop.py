@@ -20,7 +20,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, TypeVarTuple
 from weakref import WeakSet
 
-TURNS_LIMIT = 50_000
+TURNS_LIMIT = 5_000
 """Turns of the loop within one moment that nobody needs who is not running in a circle."""
 
 WORLD = "world"

@@ -16,8 +16,10 @@ from msgspec.structs import replace
 from triage.core import draft, engine, evidence, gates, observation
 from triage.core.effects import Command, OutboxItem
 from triage.core.events import Event, Telemetry
+from triage.core.faults import FaultTable
 from triage.core.fleet import Pile
 from triage.core.policy import Policy
+from triage.core.state import Agenda
 from triage.core.vocabulary import Family, Result
 from triage.drivers.mqtt import second_look
 from triage.inbox import Entry
@@ -49,11 +51,15 @@ class Bed:
                 self.put(module, word, value)
 
     def no_gate(self, name: str) -> None:
-        """Leave one gate open."""
-        kept = tuple(gate for gate in gates._ALL_GATES if getattr(gate, "__name__", "") != name)  # noqa: SLF001 - planting reaches inside
-        if len(kept) == len(gates._ALL_GATES):  # noqa: SLF001 - the same
+        """Leave one gate open, for whatever asks."""
+        found = False
+        for tuple_name in ("_ALL_GATES", "_READ_GATES"):
+            before = getattr(gates, tuple_name)
+            kept = tuple(gate for gate in before if gate.__name__ != name)
+            found = found or len(kept) < len(before)
+            self.put(gates, tuple_name, kept)
+        if not found:
             raise LookupError(f"there is no gate {name}")
-        self.put(gates, "_ALL_GATES", kept)
 
 
 # What a crash may do --------------------------------------------------------------------------------------------------
@@ -122,8 +128,7 @@ def _deadlines_lost(bed: Bed) -> None:
 
     def forgetful(self: engine.Engine, snapshot: Any, registrations: Any, now: Any) -> None:
         start(self, snapshot, registrations, now)
-        for incident in snapshot.incidents:
-            self.state.agenda.put("incident", incident.id, None)
+        self.state.agenda = Agenda()
 
     bed.put(engine.Engine, "start", forgetful)
 
@@ -210,11 +215,21 @@ def _order_of_messages(bed: Bed) -> None:
 
 def _soak_skipped(bed: Bed) -> None:
     span = Policy.span
-    bed.put(Policy, "span", lambda self, name: span(self, name) * (0 if name == "soak" else 1))
+    bed.put(Policy, "span", lambda self, name: span(self, name) * (0.01 if name == "soak" else 1))
 
 
 def _closed_blindly(bed: Bed) -> None:
     bed.everywhere(draft.present, lambda _pile, _incident: False)
+
+
+def _danger_unknown(bed: Bed) -> None:
+    lookup = FaultTable.lookup
+
+    def harmless(self: FaultTable, *words: Any) -> Any:
+        found = lookup(self, *words)
+        return replace(found, family=Family.INTERNAL) if found.family is Family.SAFETY else found
+
+    bed.put(FaultTable, "lookup", harmless)
 
 
 def _open_gate(name: str) -> Plant:
@@ -233,7 +248,7 @@ PLANTED: dict[str, Plant] = {
     "spacing_forgotten": _spacing_forgotten,  # a restart forgets when resets were sent
     "hazard_forgotten": _hazard_forgotten,  # a restart forgets a danger
     "session_remembered": _session_remembered,  # a restart believes that it knows who is charging
-    "deadlines_lost": _deadlines_lost,  # a restart forgets to wake incidents
+    "deadlines_lost": _deadlines_lost,  # a restart forgets every deadline
     "order_again": _order_again,  # a restart tells the desk again under another key
     "notice_dropped": _notice_dropped,  # a restart forgets what it owed the desk
     "unknown_session": _unknown_session,  # unknown is taken for free
@@ -251,7 +266,7 @@ PLANTED: dict[str, Plant] = {
     "gate_strikes": _open_gate("_strikes"),
     "gate_site_budget": _open_gate("_site_budget"),
     "gate_fleet_budget": _open_gate("_fleet_budget"),
-    "gate_safety": _open_gate("_safety"),
+    "danger_unknown": _danger_unknown,  # a dangerous code is taken for one of the controller's
     "expiry_ignored": _expiry_ignored,  # a command leaves long after it was decided
 }
 """Every planted bug by name."""

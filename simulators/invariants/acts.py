@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from simulators.invariants.court import Court
-from simulators.invariants.knowledge import DANGEROUS, Knowledge, Told
+from simulators.invariants.knowledge import Knowledge, Told
 from simulators.invariants.ledger import HEALED, Ledger
 from simulators.truth import Execution
 from triage.core.effects import Changes, Command
@@ -172,7 +172,7 @@ class Acts:
         times = (run.danger_told_at, run.session_told_at, run.updating_told_at)
         told_at = min((at for at in times if at is not None), default=None)
         # Only what had reached the daemon before the command left can be held against it.
-        if told_at is None or (run.danger is not None and run.danger not in DANGEROUS):
+        if told_at is None:
             return
         newer = [each for each in self.knowledge.of(run.pile).told if each.handed < deed.published[0]]
         if newer and max(newer, key=lambda each: each.number).born >= told_at:
@@ -198,7 +198,8 @@ class Acts:
         now, pile = self.court.clock(), incident.pile
         if attempt.action in READS:
             # A reading that came by itself after the decision answers the question as well as one that was asked for.
-            if self.knowledge.of(pile).last_handed <= deed.committed:
+            newest = self.knowledge.of(pile).last_received_at
+            if newest is None or newest <= attempt.sent_at:
                 self.court.accuse("I5", attempt.id, f"{attempt.action} passed without a reading newer than it")
             return
         if not deed.published:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from simulators.faults import KINDS
 
@@ -19,11 +20,15 @@ DANGEROUS = frozenset(kind.code for kind in KINDS.values() if kind.danger and ki
 
 @dataclass(slots=True, kw_only=True)
 class Told:
-    """One telemetry message in the daemon's hands. ``number`` is the true order in which the pile spoke."""
+    """One telemetry message in the daemon's hands.
+
+    ``number`` is the true order in which the pile spoke; ``received_at`` is the moment by the daemon's own clock.
+    """
 
     number: int
     born: float
     handed: float
+    received_at: datetime
     claims: frozenset[tuple[str, int]]
     live: frozenset[int]
     unknown: frozenset[int]
@@ -41,7 +46,7 @@ class Picture:
 
     told: list[Told] = field(default_factory=list)
     last_born: float = -1.0
-    last_handed: float = -1.0
+    last_received_at: datetime | None = None
     last_number: int = 0
     boot_number: int = 0
     claimed_at: dict[tuple[str, int], float] = field(default_factory=dict)
@@ -89,7 +94,7 @@ class Knowledge:
             return  # of the boot before: history, whatever it says of faults and sessions
         picture.told.append(told)
         picture.last_born = max(picture.last_born, told.born)
-        picture.last_handed = told.handed
+        picture.last_received_at = told.received_at
         if told.number > picture.last_number:
             picture.last_number = told.number
             for claim in told.claims:

@@ -32,7 +32,7 @@ LONGEST_LOG = 50  # nothing: the auditors look, nobody reads
 
 
 def rules() -> Rules:
-    """The shipped plans, fault names and words, live, for piles that speak every five minutes."""
+    """The shipped plans, fault names and words, live, for piles that speak every ten minutes."""
     policy = Policy(mode=Mode.LIVE, heartbeat_s=600, fresh_s=1500, silent_after_s=1800, callback_s=3600)
     lexicon = load_lexicon(CONFIG / "lexicon")
     return Rules(

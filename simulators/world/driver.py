@@ -225,6 +225,7 @@ def told(message: Message, event: Telemetry, second: float) -> Told:
         number=message.number,
         born=message.born,
         handed=second,
+        received_at=event.received_at,
         claims=frozenset((each.code, each.connector) for each in event.faults),
         live=frozenset(each.connector for each in event.readings if each.session is not None or each.status in LIVE),
         unknown=frozenset(each.connector for each in event.readings if not each.session_known),

@@ -56,6 +56,7 @@ class Bench:
             number=self._number,
             born=self.now - 0.5,
             handed=self.now,
+            received_at=self.wall,
             claims=frozenset((code, 0) for code in claims),
             live=frozenset({1}) if live else frozenset(),
             unknown=frozenset(),
