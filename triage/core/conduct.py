@@ -183,6 +183,8 @@ def _danger_first(draft: Draft, incident: Incident, pile: Pile) -> bool:
 def wake(draft: Draft, incident: Incident) -> None:
     """The deadline of an incident's state has come."""
     progress(draft, incident)
+    if any(kind == "incident" and id == incident.id for kind, id, _ in draft.looks):
+        return
     newest = draft.incident(incident.id)
     if newest is not None and newest.open and newest.wake_at is not None and newest.wake_at <= draft.now:
         # Whatever was decided, a deadline in the past would never wake it again.
@@ -226,8 +228,7 @@ def _wait_for_evidence(draft: Draft, incident: Incident) -> None:
     if draft.now >= limit:
         recovery.to_desk(draft, incident, Trigger.TIMEOUT, "no evidence either way: the pile has been silent since")
         return
-    later = min(draft.now + draft.policy.span("retry_look"), limit)
-    draft.put_incident(replace(incident, wake_at=later))
+    draft.look_later(incident, min(draft.now + draft.policy.span("retry_look"), limit))
 
 
 def _held(draft: Draft, incident: Incident, pile: Pile) -> None:

@@ -203,6 +203,13 @@ class Draft:
         self.count("incident_transitions", incident.state, target)
         return self.put_incident(moved)
 
+    def look_later(self, incident: Incident, when: datetime) -> None:
+        """Look at an incident again at ``when`` although nothing about it changes: nothing has to be stored for that.
+
+        After a restart the deadline on record has passed, and the look comes at once, which is right anyway.
+        """
+        self.looks.append(("incident", incident.id, when))
+
     def note(
         self,
         subject: str,

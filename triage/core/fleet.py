@@ -93,7 +93,7 @@ class Pile(Struct, frozen=True, kw_only=True, gc=False):
     resets: tuple[datetime, ...] = ()
     onsets: tuple[datetime, ...] = ()
     cures: tuple[Cure, ...] = ()
-    device_at: datetime | None = None
+    began_at: datetime | None = None  # the earliest start of its present boot that its uptimes imply
     boot_device_at: datetime | None = None
     before_boot_at: datetime | None = None  # when the boot before this one was last heard
     late_seq: int | None = None

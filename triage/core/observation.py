@@ -67,6 +67,20 @@ def _boot_of(message: Telemetry, policy: Policy) -> datetime:
     return message.received_at - timedelta(seconds=(message.uptime_s or 0.0) / policy.speed)
 
 
+def _began(pile: Pile, message: Telemetry, policy: Policy, *, rebooted: bool) -> datetime | None:
+    if message.uptime_s is None:
+        return pile.began_at
+    began = _boot_of(message, policy)
+    return began if rebooted or pile.began_at is None or began < pile.began_at else pile.began_at
+
+
+def _last_spoken(pile: Pile, policy: Policy) -> datetime | None:
+    """When the newest reading was spoken, however long it was on its way: its boot's start and its uptime tell."""
+    if pile.heard_at is None or pile.began_at is None or pile.uptime_s is None:
+        return pile.heard_at
+    return min(pile.heard_at, pile.began_at + timedelta(seconds=pile.uptime_s / policy.speed))
+
+
 def _rebooted(pile: Pile, message: Telemetry, policy: Policy) -> bool:
     """Whether the uptime says the controller restarted after we last heard it.
 
@@ -102,10 +116,10 @@ def observe(pile: Pile, message: Telemetry, faults: FaultTable, policy: Policy) 
         faults=known,
         uptime_s=message.uptime_s,
         seq=message.seq if message.seq is not None else pile.seq,
-        device_at=message.device_at,
+        began_at=_began(pile, message, policy, rebooted=rebooted),
         late_seq=None,
         booted_at=_boot_of(message, policy) if rebooted else pile.booted_at,
-        before_boot_at=pile.heard_at if rebooted else pile.before_boot_at,
+        before_boot_at=_last_spoken(pile, policy) if rebooted else pile.before_boot_at,
         boot_reason=BootReason.UNKNOWN if rebooted else pile.boot_reason,
         hot_at=now if any(fault.family is Family.THERMAL for fault in known) else pile.hot_at,
         hazard=hazard,
@@ -133,7 +147,8 @@ def observe_status(pile: Pile, message: PileStatus, policy: Policy) -> Pile:
         # What was retained may be hours old: the identity is taken, the moment is not.
         if new_boot and pile.boot_id is not None:
             facts["seq"] = None
-        return replace(pile, **facts)
+        told_at = message.device_at if new_boot else pile.boot_device_at
+        return replace(pile, boot_device_at=told_at, **facts)
     changes: dict[str, object] = dict(facts)
     changes.update(
         link=Link.ONLINE,
@@ -145,7 +160,8 @@ def observe_status(pile: Pile, message: PileStatus, policy: Policy) -> Pile:
         updating = message.boot_reason is BootReason.FIRMWARE_UPDATE
         changes.update(
             booted_at=now,
-            before_boot_at=pile.before_boot_at if told else pile.heard_at,
+            before_boot_at=pile.before_boot_at if told else _last_spoken(pile, policy),
+            began_at=pile.began_at if told else None,
             boot_reason=message.boot_reason,
             seq=None,
             uptime_s=None,

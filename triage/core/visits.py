@@ -96,7 +96,9 @@ def watch(draft: Draft, incident: Incident) -> Incident:
         return draft.put_incident(replace(incident, wake_at=later))
     good = _good(draft, incident, order, pile)
     if not good:
-        if incident.clear_since is None and incident.wake_at is not None and incident.wake_at > draft.now:
+        if incident.clear_since is None:
+            if incident.wake_at is None or incident.wake_at <= draft.now:
+                draft.look_later(incident, later)
             return incident
         return draft.put_incident(replace(incident, clear_since=None, wake_at=later))
     if incident.clear_since is None:
