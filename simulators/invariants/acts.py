@@ -169,8 +169,8 @@ class Acts:
         deed = self.deeds.get(run.command)
         if not run.unsafe or deed is None or not deed.published:
             return
-        times = (run.danger_told_at, run.session_told_at, run.updating_told_at)
-        told_at = min((at for at in times if at is not None), default=None)
+        # The native dialect has no word for a running update; a pile that is busy with one only looks unavailable.
+        told_at = min((at for at in (run.danger_told_at, run.session_told_at) if at is not None), default=None)
         # Only what had reached the daemon before the command left can be held against it.
         if told_at is None:
             return

@@ -27,8 +27,8 @@ class WorldDesk:
         self._rng = rng
         self._auditor = auditor
         self._dispatch = dispatch
-        self.fails = 0.1
-        self.late = 0.05
+        self.fails = 0.15
+        self.late = 0.15
 
     async def deliver(self, notice: OrderNotice) -> str:
         """Take the notice, or fail before, or fail after having taken it."""

@@ -32,7 +32,7 @@ TAIL_S = 10 * 3600.0
 """The quiet time at the end: no new faults, no deaths, a calm network; everything has to come to its end in it."""
 STANDSTILL_S = 5 * 3600.0
 """Longer than any deadline of an incident's states: who has not moved for so long never will."""
-PILES_PER_WINDOW_S = 100.0
+PILES_PER_WINDOW_S = 50.0
 """The broker gathers what comes within so many piles' share of a second: some messages a batch, as under real load."""
 RATES = Rates(fault_rate=0.0, heartbeat_s=600.0, keepalive_s=60.0, sessions_per_day=3.0)
 """The yard strikes faults by itself, so that it can stop."""

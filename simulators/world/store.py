@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from simulators.invariants import Auditor
 
 
+SLOW_TO_SAY = 0.4
+"""Share of commits after which the confirmation takes its time; a death in between is the worst one."""
+
+
 @dataclass(slots=True)
 class Mood:
     """How the database feels; the world changes it at will. Shares are chances per call."""
@@ -56,7 +60,9 @@ class FlakyStore(MemoryStore):
         await super().commit(changes)
         self._auditor.committed(changes)
         self._committed(changes)
-        await asyncio.sleep(self._rng.random() * self._mood.slow_s)
+        chance = self._rng.random()
+        if chance < SLOW_TO_SAY:
+            await asyncio.sleep(chance * self._mood.slow_s)
         if self._rng.random() < self._mood.forgets_to_say:
             self.failures += 1
             raise StoreError("the connection broke before the commit was confirmed")
