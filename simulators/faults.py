@@ -5,11 +5,7 @@ will), the way it shows, the chance and time to clear by itself, and the chance 
 shares follow published field studies: about a third of the faults that keep drivers from charging sit on piles that
 look healthy, most protective trips hold until somebody comes, and many communication faults heal within minutes.
 
-API::
-
-    kind = draw_kind(rng)                      # a FaultKind, by hazard
-    kind = KINDS["insulation_fault"]           # by name
-    total_per_day(multiplier=1.0) -> float     # hazard of the whole catalogue for one pile
+``draw_kind(rng)`` draws one by hazard, ``KINDS[name]`` names one, ``total_per_day(x)`` adds their hazards up.
 """
 
 from __future__ import annotations
@@ -24,14 +20,7 @@ from simulators.words import Action, Shown, Symptom
 if TYPE_CHECKING:
     from random import Random
 
-DEAF_APPLICATION = (
-    Action.REPORT,
-    Action.PULL_LOG,
-    Action.SET_AVAILABILITY,
-    Action.STOP_SESSION,
-    Action.UNLOCK,
-    Action.RESET_SOFT,
-)
+DEAF_APPLICATION = tuple(each for each in Action if each not in {Action.RESET_HARD, Action.POWER_CYCLE})
 """What a hung application no longer hears; the board controller below it still takes a hard reset."""
 
 

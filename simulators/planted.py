@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from triage.batch import Batch
 from triage.core import draft, engine, evidence, gates, observation
 from triage.core.effects import Command, OutboxItem
 from triage.core.events import Event, Telemetry
@@ -25,7 +26,7 @@ from triage.drivers.mqtt import second_look
 from triage.inbox import Entry
 from triage.interfaces import Dispatch
 from triage.outbox import Outbox
-from triage.runtime import Batch, Runtime
+from triage.runtime import Runtime
 
 Plant = Callable[["Bed"], None]
 

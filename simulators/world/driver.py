@@ -108,7 +108,8 @@ class WorldDriver:
                     self._auditor.handed(message.pile, token, told(message, event, second))
             elif isinstance(event, PileStatus):
                 self._look.status(event, second)
-                if event.online and not message.retained:
+                if event.online:
+                    # Retained or not: whoever knows of this boot takes readings of the one before for history.
                     self._auditor.born(message.pile, message.number)
 
         def acknowledge() -> None:

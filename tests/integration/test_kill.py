@@ -83,7 +83,7 @@ async def kill_again_and_again(daemon: Daemon, chance: random.Random) -> list[St
     return starts
 
 
-@pytest.mark.timeout(60 + 8 * KILLS)
+@pytest.mark.timeout(120 + 20 * KILLS)
 async def test_nothing_is_lost_and_nothing_is_done_twice(
     field: tuple[Daemon, list[ScriptedPile], int],
 ) -> None:
