@@ -158,6 +158,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Whether ``process`` has not been killed."""
         return process not in self._dead
 
+    def close(self) -> None:
+        """Close; whoever still waits is left waiting without a word, as at the end of a program."""
+        for tasks in self._tasks.values():
+            for task in tasks:
+                task._log_destroy_pending = False  # type: ignore[attr-defined] # noqa: SLF001 - no way round
+        self._timers.clear()
+        self._line.clear()
+        super().close()
+
     # -- the parts asyncio asks for --------------------------------------------------------------------------------
 
     def _make_task(self, _loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:

@@ -34,7 +34,10 @@ def main(argv: list[str]) -> int:
 def run(script: Script) -> Outcome:
     """Play one world, with its planted bug if it has one."""
     with planted(script.plant), seldom_collected():
-        return World(script).play()
+        world = World(script)
+        outcome = world.play()
+        world.scrap()
+        return outcome
 
 
 def _one(script: Script, *, as_json: bool) -> int:

@@ -87,6 +87,14 @@ class World:
             self.loop.close()
         return self._outcome()
 
+    def scrap(self) -> None:
+        """Empty what the frames of dead daemons still refer to, so that a row of worlds does not pile up in memory."""
+        auditor = self.auditor
+        for part in (auditor.ledger, auditor.knowledge, auditor.acts, auditor.promises, auditor.tickets, auditor):
+            part.__dict__.clear()
+        for thing in (self.society, self.yard, self.broker, self.front, self.desk, self.chaos, self.disk, self):
+            thing.__dict__.clear()
+
     # -- the story -------------------------------------------------------------------------------------------------
 
     async def _story(self) -> None:
