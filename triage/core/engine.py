@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from sys import intern
 from typing import Any
 
 from msgspec import Struct
@@ -48,6 +49,18 @@ from triage.core.vocabulary import ConnectorStatus, Link
 DUE_LIMIT = 500
 
 
+def _sharing(registration: Registration) -> Registration:
+    """The same registration; what thousands of piles have in common is kept once."""
+    return replace(
+        registration,
+        site=intern(registration.site),
+        region=intern(registration.region),
+        profile=intern(registration.profile),
+        model=intern(registration.model),
+        team=intern(registration.team),
+    )
+
+
 class Quiet(Struct, frozen=True, gc=False):
     """An event that changes nothing anybody has to record.
 
@@ -74,7 +87,7 @@ class Engine:
         """
         known = {pile.id: pile for pile in snapshot.piles}
         piles = []
-        for registration in registrations:
+        for registration in map(_sharing, registrations):
             before = known.get(registration.pile)
             pile = Pile(registration=registration) if before is None else replace(before, registration=registration)
             piles.append(forget_liveness(pile))
@@ -101,7 +114,7 @@ class Engine:
     def enrol(self, registrations: Iterable[Registration]) -> None:
         """The fleet as its file says now: new piles join, known ones keep what is known, the others are forgotten."""
         state = self.state
-        wanted = {registration.pile: registration for registration in registrations}
+        wanted = {registration.pile: registration for registration in map(_sharing, registrations)}
         for id in [id for id in state.piles if id not in wanted]:
             state.drop_pile(id)
         for id, registration in wanted.items():

@@ -97,6 +97,8 @@ class Pile(Struct, frozen=True, kw_only=True, gc=False):
     boot_device_at: datetime | None = None
     before_boot_at: datetime | None = None  # when the boot before this one was last heard
     late_seq: int | None = None
+    late_at: datetime | None = None  # since when late readings follow each other
+    device_at: datetime | None = None  # the newest reading's own time
     symptoms: tuple[Symptom, ...] = ()
 
     @property

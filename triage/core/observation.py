@@ -36,13 +36,24 @@ def is_late(pile: Pile, message: Telemetry, policy: Policy) -> bool:
     if not (_of_older_boot(pile, message, policy) or _out_of_order(pile, message, policy)):
         return False
     overdue = pile.heard_at is None or message.received_at - pile.heard_at > policy.span("silent_after")
-    follows = message.seq is not None and pile.late_seq is not None and message.seq > pile.late_seq
-    return not (overdue and follows)
+    return not (overdue and _follows(pile, message) and _apart(pile, message, policy))
 
 
 def doubt(pile: Pile, message: Telemetry) -> Pile:
     """``pile`` after a late message: only its number is kept, to see whether the next one follows it."""
-    return pile if message.retained or message.seq == pile.late_seq else replace(pile, late_seq=message.seq)
+    if message.retained:
+        return pile
+    late_at = pile.late_at if _follows(pile, message) else message.received_at
+    return replace(pile, late_seq=message.seq, late_at=late_at)
+
+
+def _follows(pile: Pile, message: Telemetry) -> bool:
+    return message.seq is not None and pile.late_seq is not None and message.seq > pile.late_seq
+
+
+def _apart(pile: Pile, message: Telemetry, policy: Policy) -> bool:
+    """Whether the late readings came as a pile speaks, and not as one burst out of a queue."""
+    return pile.late_at is not None and message.received_at - pile.late_at >= policy.span("heartbeat") / 2
 
 
 def _of_older_boot(pile: Pile, message: Telemetry, policy: Policy) -> bool:
@@ -67,6 +78,13 @@ def _boot_of(message: Telemetry, policy: Policy) -> datetime:
     return message.received_at - timedelta(seconds=(message.uptime_s or 0.0) / policy.speed)
 
 
+def _spoken_before(pile: Pile, message: Telemetry) -> bool:
+    """Whether number and device clock agree that the message is not newer than what is known."""
+    if message.seq is None or pile.seq is None or message.device_at is None or pile.device_at is None:
+        return False
+    return message.seq <= pile.seq and message.device_at <= pile.device_at
+
+
 def _began(pile: Pile, message: Telemetry, policy: Policy, *, rebooted: bool) -> datetime | None:
     if message.uptime_s is None:
         return pile.began_at
@@ -87,6 +105,8 @@ def _rebooted(pile: Pile, message: Telemetry, policy: Policy) -> bool:
     A late message of the same boot has a smaller uptime too; but its boot lies before our last hearing.
     """
     if message.uptime_s is None or pile.uptime_s is None or pile.heard_at is None:
+        return False
+    if _spoken_before(pile, message):
         return False
     if message.uptime_s >= pile.uptime_s:
         # After our own restart the uptime on record is an old one: a boot that has run longer shows by its numbers.
@@ -118,6 +138,8 @@ def observe(pile: Pile, message: Telemetry, faults: FaultTable, policy: Policy) 
         seq=message.seq if message.seq is not None else pile.seq,
         began_at=_began(pile, message, policy, rebooted=rebooted),
         late_seq=None,
+        late_at=None,
+        device_at=message.device_at,
         booted_at=_boot_of(message, policy) if rebooted else pile.booted_at,
         before_boot_at=_last_spoken(pile, policy) if rebooted else pile.before_boot_at,
         boot_reason=BootReason.UNKNOWN if rebooted else pile.boot_reason,
@@ -147,6 +169,7 @@ def observe_status(pile: Pile, message: PileStatus, policy: Policy) -> Pile:
         # What was retained may be hours old: the identity is taken, the moment is not.
         if new_boot and pile.boot_id is not None:
             facts["seq"] = None
+            facts["device_at"] = None
         told_at = message.device_at if new_boot else pile.boot_device_at
         return replace(pile, boot_device_at=told_at, **facts)
     changes: dict[str, object] = dict(facts)
@@ -164,6 +187,7 @@ def observe_status(pile: Pile, message: PileStatus, policy: Policy) -> Pile:
             began_at=pile.began_at if told else None,
             boot_reason=message.boot_reason,
             seq=None,
+            device_at=None,
             uptime_s=None,
             boot_device_at=message.device_at,
             updating_until=now + policy.span("boot_window") if updating else pile.updating_until,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.core.film import START, rules
 from triage.core.events import FaultClaim, PileStatus, Reading, Registration, Telemetry
 from triage.core.fleet import Connector, Pile
-from triage.core.observation import forget_liveness, is_late, observe, observe_status
+from triage.core.observation import doubt, forget_liveness, is_late, observe, observe_status
 from triage.core.vocabulary import BootReason, ConnectorStatus, Link
 
 RULES = rules()
@@ -200,3 +200,26 @@ def test_a_delayed_reading_after_our_restart_is_no_reboot() -> None:
     assert seen.booted_at == after.booted_at
     fresh = Telemetry(received_at=START + timedelta(seconds=2200), site="S1", pile="P1", seq=17, uptime_s=3000.0)
     assert not is_late(seen, fresh, POLICY)
+
+
+def test_a_late_reading_of_the_first_seconds_of_a_boot_is_no_reboot() -> None:
+    """Found by the world: 30 piles, seed 6; the older reading replaced the newer one, and its fault was lost."""
+    at = START + timedelta(seconds=44)
+    known = blank(link=Link.ONLINE, seen_since_start=True, seq=20, uptime_s=44.0, heard_at=at, device_at=at)
+    late = Telemetry(
+        received_at=at + timedelta(seconds=110), site="S1", pile="P1", seq=19, uptime_s=0.0, device_at=START
+    )
+    assert is_late(known, late, POLICY)
+
+
+def test_a_burst_of_late_readings_is_not_believed() -> None:
+    known = blank(seen_since_start=True, seq=50, uptime_s=9000.0, heard_at=START)
+    first, second = (
+        Telemetry(received_at=START + timedelta(hours=1, seconds=n), site="S1", pile="P1", seq=n, uptime_s=8000.0)
+        for n in (1, 2)
+    )
+    assert is_late(known, first, POLICY)
+    doubted = doubt(known, first)
+    assert is_late(doubted, second, POLICY), "one second apart: a queue, not a pile"
+    later = Telemetry(received_at=START + timedelta(hours=1, seconds=61), site="S1", pile="P1", seq=3, uptime_s=8060.0)
+    assert not is_late(doubt(doubted, second), later, POLICY)
