@@ -77,7 +77,7 @@ async def kill_again_and_again(daemon: Daemon, chance: random.Random) -> list[St
             daemon.spawn()
             await asyncio.sleep(chance.uniform(0.2, 1.5))
         else:
-            await asyncio.sleep(chance.uniform(0.1, 2.0))
+            await asyncio.sleep(chance.uniform(0.1, 4.0))  # long enough for resets to be under way
         daemon.kill()
         starts.append(await daemon.start())
     return starts
