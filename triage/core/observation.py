@@ -111,7 +111,9 @@ def _rebooted(pile: Pile, message: Telemetry, policy: Policy) -> bool:
     if message.uptime_s >= pile.uptime_s:
         # After our own restart the uptime on record is an old one: a boot that has run longer shows by its numbers.
         behind = message.seq is not None and pile.seq is not None and message.seq <= pile.seq
-        if pile.seen_since_start or not behind:
+        # And a device that counts from the start again while its clock went on has started again, even twice at once.
+        later = message.device_at is not None and pile.device_at is not None and message.device_at > pile.device_at
+        if not behind or (pile.seen_since_start and not later):
             return False
     return _boot_of(message, policy) > pile.heard_at - timedelta(seconds=2 / policy.speed)
 

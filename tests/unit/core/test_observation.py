@@ -223,3 +223,12 @@ def test_a_burst_of_late_readings_is_not_believed() -> None:
     assert is_late(doubted, second, POLICY), "one second apart: a queue, not a pile"
     later = Telemetry(received_at=START + timedelta(hours=1, seconds=61), site="S1", pile="P1", seq=3, uptime_s=8060.0)
     assert not is_late(doubt(doubted, second), later, POLICY)
+
+
+def test_a_second_reboot_with_the_same_uptime_is_seen_by_the_device_clock() -> None:
+    """Found by the world: 300 piles, seed 5; a pile without boot ids that started twice was deaf for half an hour."""
+    known = blank(seen_since_start=True, seq=3, uptime_s=0.0, heard_at=START, device_at=START)
+    at = START + timedelta(seconds=600)
+    again = Telemetry(received_at=at, site="S1", pile="P1", seq=1, uptime_s=0.0, device_at=at)
+    assert not is_late(known, again, POLICY)
+    assert observe(known, again, RULES.faults, POLICY).booted_at == at
