@@ -73,7 +73,7 @@ async def test_killed_daemon_is_ready_again_within_five_seconds_and_has_lost_not
     print(
         f"ready after {first.wall_s:.2f} s; after kill -9 {again.wall_s:.2f} s, of which {again.queued_s:.2f} s queued"
     )
-    assert again.own_s < 5
+    assert again.wall_s < 5
     async with Api(daemon.url) as api:
         assert (await api.get(f"/complaints/{complaint['number']}"))["incident"] == order["incident"]
         assert [each["id"] for each in await api.orders("P3")] == [order["id"]]
