@@ -18,7 +18,7 @@ from simulators.network import STATUS, TELEMETRY, Broker, Delivery, Message, Ses
 from triage.core.effects import Command
 from triage.core.events import CommandAnswer, DriverLink, Event, FaultClaim, PileStatus, Reading, Telemetry
 from triage.core.vocabulary import AnswerResult, BootReason, ConnectorStatus
-from triage.drivers.mqtt.second_look import SecondLook
+from triage.drivers.second_look import SecondLook
 from triage.interfaces import Clock, Dispatch, Inlet
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from triage.core.effects import Command
 from triage.core.events import FaultClaim, PileStatus, Reading, Telemetry
 from triage.core.vocabulary import Action, ConnectorStatus
-from triage.drivers.mqtt.danger import is_dangerous
-from triage.drivers.mqtt.second_look import SecondLook
+from triage.drivers.danger import is_dangerous
+from triage.drivers.second_look import SecondLook
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 FRESH_S = 150.0

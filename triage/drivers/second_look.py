@@ -17,7 +17,7 @@ from msgspec import Struct
 from triage.core.effects import Command
 from triage.core.events import FaultClaim, PileStatus, Reading, Telemetry
 from triage.core.vocabulary import Action, ConnectorStatus
-from triage.drivers.mqtt.danger import is_dangerous
+from triage.drivers.danger import is_dangerous
 
 PILES_LIMIT = 262_144
 CONNECTORS_LIMIT = 64
