@@ -12,8 +12,8 @@ from triage.drivers.mqtt.codec import DRIVER, Codec, Rejection, encode, quaranti
 from triage.drivers.mqtt.counters import Counters
 from triage.drivers.mqtt.options import KEEPALIVE_S, broker_options
 from triage.drivers.mqtt.packets import Received
-from triage.drivers.second_look import SecondLook
 from triage.drivers.mqtt.topics import SUBSCRIPTIONS
+from triage.drivers.second_look import SecondLook
 from triage.interfaces import Clock, Dispatch, Inlet
 
 SETTLE_S = 5.0
