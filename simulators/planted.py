@@ -22,7 +22,7 @@ from triage.core.fleet import Pile
 from triage.core.policy import Policy
 from triage.core.state import Agenda
 from triage.core.vocabulary import Family, Result
-from triage.drivers.mqtt import second_look
+from triage.drivers import second_look
 from triage.inbox import Entry
 from triage.interfaces import Dispatch
 from triage.outbox import Outbox

@@ -125,7 +125,7 @@ class House:
         return sorted(str(id) for id in self.store.disk.shelves["complaint"].rows)
 
     async def until(self, wanted: Any) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not wanted():
                 await asyncio.sleep(0.005)
 

@@ -150,9 +150,12 @@ class ScriptedPile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._task is not None
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        # A cancellation that meets a breaking connection can be swallowed by the client: ask until it is over.
+        while not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=1)
+        if not self._task.cancelled():
+            self._task.result()
 
     def _topic(self, kind: str) -> str:
         return f"pile/v1/{self.site}/{self.id}/{kind}"
