@@ -93,12 +93,11 @@ class Pile(Struct, frozen=True, kw_only=True, gc=False):
     resets: tuple[datetime, ...] = ()
     onsets: tuple[datetime, ...] = ()
     cures: tuple[Cure, ...] = ()
-    began_at: datetime | None = None  # the earliest start of its present boot that its uptimes imply
+    began_s: float | None = None  # the earliest start of its present boot that its uptimes imply, POSIX time
     boot_device_at: datetime | None = None
     before_boot_at: datetime | None = None  # when the boot before this one was last heard
-    late_seq: int | None = None
-    late_at: datetime | None = None  # since when late readings follow each other
-    device_at: datetime | None = None  # the newest reading's own time
+    late: tuple[int, datetime] | None = None  # the newest late reading's number, and since when they follow each other
+    device_s: float | None = None  # the newest reading's own time, POSIX
     symptoms: tuple[Symptom, ...] = ()
 
     @property

@@ -7,7 +7,7 @@ history, not evidence.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -43,17 +43,19 @@ def doubt(pile: Pile, message: Telemetry) -> Pile:
     """``pile`` after a late message: only its number is kept, to see whether the next one follows it."""
     if message.retained:
         return pile
-    late_at = pile.late_at if _follows(pile, message) else message.received_at
-    return replace(pile, late_seq=message.seq, late_at=late_at)
+    if message.seq is None:
+        return replace(pile, late=None)
+    since = pile.late[1] if pile.late is not None and _follows(pile, message) else message.received_at
+    return replace(pile, late=(message.seq, since))
 
 
 def _follows(pile: Pile, message: Telemetry) -> bool:
-    return message.seq is not None and pile.late_seq is not None and message.seq > pile.late_seq
+    return message.seq is not None and pile.late is not None and message.seq > pile.late[0]
 
 
 def _apart(pile: Pile, message: Telemetry, policy: Policy) -> bool:
     """Whether the late readings came as a pile speaks, and not as one burst out of a queue."""
-    return pile.late_at is not None and message.received_at - pile.late_at >= policy.span("heartbeat") / 2
+    return pile.late is not None and message.received_at - pile.late[1] >= policy.span("heartbeat") / 2
 
 
 def _of_older_boot(pile: Pile, message: Telemetry, policy: Policy) -> bool:
@@ -80,23 +82,28 @@ def _boot_of(message: Telemetry, policy: Policy) -> datetime:
 
 def _spoken_before(pile: Pile, message: Telemetry) -> bool:
     """Whether number and device clock agree that the message is not newer than what is known."""
-    if message.seq is None or pile.seq is None or message.device_at is None or pile.device_at is None:
+    told_s = _device_s(message)
+    if message.seq is None or pile.seq is None or told_s is None or pile.device_s is None:
         return False
-    return message.seq <= pile.seq and message.device_at <= pile.device_at
+    return message.seq <= pile.seq and told_s <= pile.device_s
 
 
-def _began(pile: Pile, message: Telemetry, policy: Policy, *, rebooted: bool) -> datetime | None:
+def _device_s(message: Telemetry) -> float | None:
+    return None if message.device_at is None else message.device_at.timestamp()
+
+
+def _began(pile: Pile, message: Telemetry, policy: Policy, *, rebooted: bool) -> float | None:
     if message.uptime_s is None:
-        return pile.began_at
-    began = _boot_of(message, policy)
-    return began if rebooted or pile.began_at is None or began < pile.began_at else pile.began_at
+        return pile.began_s
+    began_s = _boot_of(message, policy).timestamp()
+    return began_s if rebooted or pile.began_s is None or began_s < pile.began_s else pile.began_s
 
 
 def _last_spoken(pile: Pile, policy: Policy) -> datetime | None:
     """When the newest reading was spoken, however long it was on its way: its boot's start and its uptime tell."""
-    if pile.heard_at is None or pile.began_at is None or pile.uptime_s is None:
+    if pile.heard_at is None or pile.began_s is None or pile.uptime_s is None:
         return pile.heard_at
-    return min(pile.heard_at, pile.began_at + timedelta(seconds=pile.uptime_s / policy.speed))
+    return min(pile.heard_at, datetime.fromtimestamp(pile.began_s + pile.uptime_s / policy.speed, UTC))
 
 
 def _rebooted(pile: Pile, message: Telemetry, policy: Policy) -> bool:
@@ -112,7 +119,8 @@ def _rebooted(pile: Pile, message: Telemetry, policy: Policy) -> bool:
         # After our own restart the uptime on record is an old one: a boot that has run longer shows by its numbers.
         behind = message.seq is not None and pile.seq is not None and message.seq <= pile.seq
         # And a device that counts from the start again while its clock went on has started again, even twice at once.
-        later = message.device_at is not None and pile.device_at is not None and message.device_at > pile.device_at
+        told_s = _device_s(message)
+        later = told_s is not None and pile.device_s is not None and told_s > pile.device_s
         if not behind or (pile.seen_since_start and not later):
             return False
     return _boot_of(message, policy) > pile.heard_at - timedelta(seconds=2 / policy.speed)
@@ -138,10 +146,9 @@ def observe(pile: Pile, message: Telemetry, faults: FaultTable, policy: Policy) 
         faults=known,
         uptime_s=message.uptime_s,
         seq=message.seq if message.seq is not None else pile.seq,
-        began_at=_began(pile, message, policy, rebooted=rebooted),
-        late_seq=None,
-        late_at=None,
-        device_at=message.device_at,
+        began_s=_began(pile, message, policy, rebooted=rebooted),
+        late=None,
+        device_s=_device_s(message),
         booted_at=_boot_of(message, policy) if rebooted else pile.booted_at,
         before_boot_at=_last_spoken(pile, policy) if rebooted else pile.before_boot_at,
         boot_reason=BootReason.UNKNOWN if rebooted else pile.boot_reason,
@@ -171,7 +178,7 @@ def observe_status(pile: Pile, message: PileStatus, policy: Policy) -> Pile:
         # What was retained may be hours old: the identity is taken, the moment is not.
         if new_boot and pile.boot_id is not None:
             facts["seq"] = None
-            facts["device_at"] = None
+            facts["device_s"] = None
         told_at = message.device_at if new_boot else pile.boot_device_at
         return replace(pile, boot_device_at=told_at, **facts)
     changes: dict[str, object] = dict(facts)
@@ -186,10 +193,10 @@ def observe_status(pile: Pile, message: PileStatus, policy: Policy) -> Pile:
         changes.update(
             booted_at=now,
             before_boot_at=pile.before_boot_at if told else _last_spoken(pile, policy),
-            began_at=pile.began_at if told else None,
+            began_s=pile.began_s if told else None,
             boot_reason=message.boot_reason,
             seq=None,
-            device_at=None,
+            device_s=None,
             uptime_s=None,
             boot_device_at=message.device_at,
             updating_until=now + policy.span("boot_window") if updating else pile.updating_until,

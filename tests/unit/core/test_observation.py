@@ -205,7 +205,7 @@ def test_a_delayed_reading_after_our_restart_is_no_reboot() -> None:
 def test_a_late_reading_of_the_first_seconds_of_a_boot_is_no_reboot() -> None:
     """Found by the world: 30 piles, seed 6; the older reading replaced the newer one, and its fault was lost."""
     at = START + timedelta(seconds=44)
-    known = blank(link=Link.ONLINE, seen_since_start=True, seq=20, uptime_s=44.0, heard_at=at, device_at=at)
+    known = blank(link=Link.ONLINE, seen_since_start=True, seq=20, uptime_s=44.0, heard_at=at, device_s=at.timestamp())
     late = Telemetry(
         received_at=at + timedelta(seconds=110), site="S1", pile="P1", seq=19, uptime_s=0.0, device_at=START
     )
@@ -227,7 +227,7 @@ def test_a_burst_of_late_readings_is_not_believed() -> None:
 
 def test_a_second_reboot_with_the_same_uptime_is_seen_by_the_device_clock() -> None:
     """Found by the world: 300 piles, seed 5; a pile without boot ids that started twice was deaf for half an hour."""
-    known = blank(seen_since_start=True, seq=3, uptime_s=0.0, heard_at=START, device_at=START)
+    known = blank(seen_since_start=True, seq=3, uptime_s=0.0, heard_at=START, device_s=START.timestamp())
     at = START + timedelta(seconds=600)
     again = Telemetry(received_at=at, site="S1", pile="P1", seq=1, uptime_s=0.0, device_at=at)
     assert not is_late(known, again, POLICY)
