@@ -17,6 +17,11 @@ BACKOFF_LEAST_S = 1.0
 BACKOFF_MOST_S = 30.0
 _STABLE_S = 10.0
 _FAREWELL_S = 1.0
+TOPICS_A_PACKET = 200
+
+
+def _nobody() -> None:
+    """Nobody wants to know."""
 
 
 class LinkListener(Listener, Protocol):
@@ -36,14 +41,30 @@ class MqttClient:
         listener: LinkListener,
         counters: Counters,
         speed: float = 1.0,
+        *,
+        renew: bool = False,
+        subscribed: Callable[[], None] = _nobody,
     ) -> None:
-        """``speed`` divides the pauses between attempts."""
+        """Prepare; nothing connects before :meth:`start`.
+
+        Args:
+            options: the broker, and who we are there.
+            topics: what to subscribe, with the QoS of each.
+            listener: who is told what happens on the wire.
+            counters: where it is counted.
+            speed: divides the pauses between attempts.
+            renew: subscribe on every connection, also to a session the broker had kept: it tells what it retains anew.
+            subscribed: called whenever all of ``topics`` are in force on a new connection.
+        """
         self._options = options
-        self._topics = topics
+        self._topics = dict.fromkeys(topics)
         self._listener = listener
         self._counters = counters
         self._window = Window(counters)  # one for all connections: what a lost one handed over still waits inside
         self._speed = speed
+        self._renew = renew
+        self._on_subscribed = subscribed
+        self._subscribing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
         self._subscribed_once = False
@@ -74,11 +95,29 @@ class MqttClient:
             await asyncio.wait((connection.gone,), timeout=_FAREWELL_S)
             connection.abort("left")
 
-    async def publish(self, topic: str, payload: bytes, patience_s: float) -> tuple[str, str]:
+    async def publish(self, topic: str, payload: bytes, patience_s: float, qos: int = 1) -> tuple[str, str]:
         """Write one message at most once; (outcome, reason) as :meth:`Connection.publish` says."""
         if self._connection is None or not self.connected:
             return "not_sent", "not_connected"
-        return await self._connection.publish(topic, payload, patience_s)
+        return await self._connection.publish(topic, payload, patience_s, qos)
+
+    async def subscribe(self, topics: Sequence[tuple[str, int]]) -> None:
+        """Listen to these topics too, from now on and on every later connection.
+
+        Raises:
+            RefusedError: the broker refuses one of them; the connection is given up, as it would be at its beginning.
+            OSError: the connection was lost meanwhile; the next one subscribes them.
+        """
+        more = [topic for topic in topics if topic not in self._topics]
+        self._topics.update(dict.fromkeys(more))
+        connection = self._connection
+        if connection is None or not more:
+            return
+        try:
+            await self._subscribe(connection, more)
+        except (OSError, RefusedError) as error:
+            connection.abort(str(error) or "no answer to a subscription")
+            raise
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -103,14 +142,21 @@ class MqttClient:
         self._connection = connection
         self._counters.count("connects")
         try:
-            if not connection.session_present or not self._subscribed_once:
-                await connection.subscribe(self._topics)
+            if self._renew or not connection.session_present or not self._subscribed_once:
+                await self._subscribe(connection, tuple(self._topics))
                 self._subscribed_once = True
             self._counters.count("subscriptions_in_force")
+            self._on_subscribed()
             return await connection.hold()
         finally:
             self._connection = None
             connection.leave()
+
+    async def _subscribe(self, connection: Connection, topics: Sequence[tuple[str, int]]) -> None:
+        """Subscribe in packets of a size every broker takes, one after the other."""
+        async with self._subscribing:
+            for at in range(0, len(topics), TOPICS_A_PACKET):
+                await connection.subscribe(topics[at : at + TOPICS_A_PACKET])
 
     def up(self, *, resumed: bool) -> None:
         """From the connection: welcomed."""

@@ -88,13 +88,16 @@ class Connection(asyncio.Protocol):
         return connection
 
     async def subscribe(self, topics: Sequence[tuple[str, int]]) -> None:
-        """Subscribe and wait for the broker's consent.
+        """Subscribe and wait for the broker's consent; never twice at once.
 
         Raises:
             RefusedError: it refuses one of ``topics``.
             TimeoutError: no answer within the keepalive time, that spent without reading not counted.
             ConnectionError: the connection is lost.
         """
+        if self.closed.done():
+            raise ConnectionError(self.closed.result())
+        self._subscribed = self._loop.create_future()
         self._machine.subscribe(list(topics))
         self._guard(self._write)
         deadline_s = self._loop.time() + self._options.keepalive_s
@@ -286,18 +289,19 @@ class Connection(asyncio.Protocol):
 
     # --- commands -----------------------------------------------------------------------------------------------
 
-    async def publish(self, topic: str, payload: bytes, patience_s: float) -> tuple[str, str]:
-        """Write one QoS 1 message, at most once: (outcome, reason) with the outcomes of a ``Dispatch``."""
+    async def publish(self, topic: str, payload: bytes, patience_s: float, qos: int = 1) -> tuple[str, str]:
+        """Write one message, never retained, at most once: (outcome, reason) with the outcomes of a ``Dispatch``."""
         if not self.alive:
             return "not_sent", "not_connected"
         if self._transport.get_write_buffer_size():
             return "not_sent", "broker_not_reading"  # what waits here could leave after its expiry
         if self._unanswered >= UNANSWERED_LIMIT:
             return "not_sent", "broker_not_answering"
-        info = self._machine.publish(topic, payload, qos=1, retain=False)
+        self._unanswered += 1  # before: a QoS 0 message counts as answered as soon as it is written
+        info = self._machine.publish(topic, payload, qos=qos, retain=False)
         if info.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._unanswered = max(0, self._unanswered - 1)
             return "not_sent", "refused_by_client"
-        self._unanswered += 1
         self._guard(self._write)
         return await self._written(patience_s)
 
