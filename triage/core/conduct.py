@@ -29,7 +29,7 @@ _BY_PEOPLE = frozenset({Family.REPORTED, Family.DAMAGE})
 
 def attend(draft: Draft, pile: Pile) -> Pile:
     """Bring a pile's symptoms up to date, and every incident they concern. ``pile`` is in the draft already."""
-    found = symptoms(pile, draft.policy, draft.now, draft.listening_since())
+    found = symptoms(pile, draft.policy, draft.now, draft.listening_since(pile))
     if found != pile.symptoms:
         pile = replace(pile, symptoms=found)
         draft.put_pile(pile)

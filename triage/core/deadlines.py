@@ -23,7 +23,7 @@ def _due_pile(draft: Draft, id: str) -> None:
     pile = draft.pile(id)
     if pile is not None:
         attended = conduct.attend_in_memory(draft, pile)
-        draft.looks.append(("pile", id, next_look(attended, draft.policy, draft.now, draft.listening_since())))
+        draft.looks.append(("pile", id, next_look(attended, draft.policy, draft.now, draft.listening_since(attended))))
 
 
 def _due_incident(draft: Draft, id: str) -> None:

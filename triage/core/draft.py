@@ -20,6 +20,7 @@ from triage.core.faults import FaultTable
 from triage.core.fleet import Pile
 from triage.core.incident import Incident
 from triage.core.lifecycle import TABLE, Ignore, Trigger
+from triage.core.means import Dialects
 from triage.core.plan import PlanBook
 from triage.core.policy import Policy
 from triage.core.silence import Silence
@@ -37,6 +38,12 @@ class Rules(Struct, frozen=True, kw_only=True):
     plans: PlanBook
     faults: FaultTable
     lexicon: Lexicon
+    dialects: Dialects = field(default_factory=dict)
+
+    def driver_of(self, pile: Pile) -> str:
+        """The name of the driver that speaks with ``pile``; empty when no dialect says so."""
+        dialect = self.dialects.get(pile.registration.profile)
+        return "" if dialect is None else dialect.driver
 
 
 class Count(Struct, frozen=True, kw_only=True):
@@ -150,9 +157,9 @@ class Draft:
         """A persistent setting; empty when never set."""
         return self.changes.settings.get(key, self.state.settings.get(key, ""))
 
-    def listening_since(self) -> datetime | None:
-        """From when on our own ways to the field have all been up; None while one is down."""
-        return self.state.listening_since()
+    def listening_since(self, pile: Pile) -> datetime | None:
+        """From when on our own way to ``pile`` has been up; None while it is down."""
+        return self.state.listening_since(self.rules.driver_of(pile))
 
     # Writing -------------------------------------------------------------------------------------------------------
 

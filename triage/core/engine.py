@@ -147,7 +147,7 @@ class Engine:
             return False
         if any(each.status not in SETTLED for each in pile.connectors):
             return False
-        look = next_look(pile, self.rules.policy, now, self.state.listening_since())
+        look = next_look(pile, self.rules.policy, now, self._listening_since(pile))
         if look is None or look <= now or pile.link is not Link.ONLINE:
             return False
         self.state.agenda.put("pile", id, look)
@@ -193,8 +193,11 @@ class Engine:
     def _look_again(self, pile: Pile, now: datetime | None) -> None:
         if now is None:
             return
-        look = next_look(pile, self.rules.policy, now, self.state.listening_since())
+        look = next_look(pile, self.rules.policy, now, self._listening_since(pile))
         self.state.agenda.put_lazily("pile", pile.id, look)
+
+    def _listening_since(self, pile: Pile) -> datetime | None:
+        return self.state.listening_since(self.rules.driver_of(pile))
 
     def _sample_gap(self) -> timedelta:
         slices = max(1, -(-len(self.state.piles) // SAMPLE_SLICE))
@@ -215,7 +218,7 @@ class Engine:
         if self._uneventful(pile, seen):
             return Quiet("accepted", seen)
         draft = Draft(state, rules, now)
-        found = symptoms(seen, rules.policy, now, draft.listening_since())
+        found = symptoms(seen, rules.policy, now, draft.listening_since(seen))
         rows = transitions(pile, seen, now)
         quiet = not rows and not found and not pile.symptoms and pile.id not in state.by_pile
         if quiet and seen.booted_at is pile.booted_at and seen.hazard is pile.hazard:

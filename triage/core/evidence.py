@@ -41,15 +41,24 @@ def find(attempt: Attempt, step: Step, incident: Incident, pile: Pile, policy: P
     if attempt.answer in {AnswerResult.REFUSED, AnswerResult.UNSUPPORTED}:
         detail = f": {attempt.answer_reason}" if attempt.answer_reason else ""
         return Finding(result=Result.REFUSED, text=f"device answered {attempt.answer}{detail}")
-    missing = [proof for proof in step.proof if not _seen(proof, attempt, incident, pile)]
+    wanted = wanted_proof(attempt, step)
+    missing = [proof for proof in wanted if not _seen(proof, attempt, incident, pile)]
     if not missing:
-        return Finding(result=Result.PASSED, text=f"seen: {', '.join(step.proof)}")
+        return Finding(result=Result.PASSED, text=f"seen: {', '.join(wanted)}")
     early = _early_failure(attempt, incident, pile, policy, now)
     if early:
         return Finding(result=Result.FAILED, text=early)
     if now < attempt.verify_by:
         return Finding(result=None)
     return _at_the_end(attempt, incident, pile, missing)
+
+
+def wanted_proof(attempt: Attempt, step: Step) -> tuple[str, ...]:
+    """What must be seen. Where a model shows no restart, its own word and the trouble gone stand for it."""
+    if attempt.boots or "booted" not in step.proof:
+        return step.proof
+    others = [proof for proof in step.proof if proof not in {"booted", "answer", "fault_absent"}]
+    return ("answer", "fault_absent", *others)
 
 
 def patient(attempt: Attempt, listening_since: datetime | None) -> Attempt:

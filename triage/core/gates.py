@@ -21,6 +21,7 @@ FLOWING_W = 100.0
 
 _LIVE = frozenset({ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE})
 _PLUGGED = frozenset({ConnectorStatus.PREPARING, ConnectorStatus.FINISHING, ConnectorStatus.RESERVED})
+_NEVER_ENERGISED = frozenset({Family.SAFETY, Family.DAMAGE, Family.UNKNOWN, Family.THERMAL})
 _UNPLUG_FAMILIES = frozenset({Family.SESSION_STUCK, Family.CONNECTOR_LOCK})
 
 
@@ -38,6 +39,7 @@ class Question(Struct, frozen=True, kw_only=True):
     policy: Policy
     now: datetime
     mode: Mode
+    behind: tuple[Pile, ...] = ()  # the other piles that lose their power with this one
     kill_switch: str = ""
     silence: str = ""
     listening_since: datetime | None = None
@@ -98,6 +100,10 @@ def _safety(question: Question) -> No | None:
         return _no(question, Gate.SAFETY, f"{question.family}: a person must look first", final=True)
     if question.pile.hazard is not None:
         return _no(question, Gate.SAFETY, f"danger on record: {question.pile.hazard}", final=True)
+    for pile in question.behind:
+        if pile.hazard is not None or any(fault.family in _NEVER_ENERGISED for fault in pile.faults):
+            reason = f"{pile.id} has its power from the same switch and must not be energised again unseen"
+            return _no(question, Gate.SAFETY, reason)
     claimed = [fault.name for fault in question.pile.faults if fault.safety]
     if claimed:
         return _no(question, Gate.SAFETY, f"device claims {', '.join(claimed)}", final=True)
@@ -150,23 +156,33 @@ def _stale(question: Question) -> No | None:
 
 def _session(question: Question) -> No | None:
     whole = question.action in REBOOTS or question.connector == 0
-    concerned = [each for each in question.pile.connectors if whole or each.number == question.connector]
-    expected = question.pile.registration.connectors if whole else 1
-    if len(concerned) < expected:
-        return _no(question, Gate.SESSION, f"{expected - len(concerned)} connector(s) never reported: session unknown")
-    for connector in concerned:
-        reason = _occupied(question, connector)
+    reason = _in_use(question, question.pile, whole=whole)
+    if reason:
+        return _no(question, Gate.SESSION, reason)
+    for pile in question.behind:
+        reason = _in_use(question, pile, whole=True)
         if reason:
-            return _no(question, Gate.SESSION, reason)
+            return _no(question, Gate.SESSION, f"{pile.id} has its power from the same switch: {reason}")
     return None
 
 
-def _occupied(question: Question, connector: Connector) -> str:
+def _in_use(question: Question, pile: Pile, *, whole: bool) -> str:
+    """Why ``pile`` must not be interrupted, or an empty string."""
+    concerned = [each for each in pile.connectors if whole or each.number == question.connector]
+    expected = pile.registration.connectors if whole else 1
+    if len(concerned) < expected:
+        return f"{expected - len(concerned)} connector(s) never reported: session unknown"
+    if pile is not question.pile and (pile.heard_at is None or not pile.seen_since_start):
+        return "not heard since the daemon started"
+    return next((reason for each in concerned if (reason := _occupied(question, pile, each))), "")
+
+
+def _occupied(question: Question, pile: Pile, connector: Connector) -> str:
     """Why ``connector`` must be left alone, or an empty string."""
     name = f"connector {connector.number}"
     if not connector.session_known:
         return f"{name}: session unknown"
-    silent = question.family is Family.UNRESPONSIVE
+    silent = question.family is Family.UNRESPONSIVE and pile is question.pile
     if not silent and question.now - connector.as_of > question.policy.span("fresh"):
         return f"{name}: session not confirmed for {(question.now - connector.as_of).total_seconds():.0f} s"
     ending = question.action is Action.STOP_SESSION and question.family is Family.SESSION_STUCK
@@ -176,13 +192,14 @@ def _occupied(question: Question, connector: Connector) -> str:
         return f"{name}: {connector.status}"
     if (connector.current_a or 0.0) > FLOWING_A or (connector.power_w or 0.0) > FLOWING_W:
         return f"{name}: current flows although no session is reported"
-    return _plugged(question, connector, name)
+    own = pile is question.pile
+    return _plugged(connector, name, may_be_plugged=own and question.family in _UNPLUG_FAMILIES)
 
 
-def _plugged(question: Question, connector: Connector, name: str) -> str:
+def _plugged(connector: Connector, name: str, *, may_be_plugged: bool) -> str:
     if connector.status is None:
         return f"{name}: status unknown"
-    if connector.status in _PLUGGED and question.family not in _UNPLUG_FAMILIES:
+    if connector.status in _PLUGGED and not may_be_plugged:
         return f"{name}: {connector.status}"
     if connector.status is ConnectorStatus.RESERVED:
         return f"{name}: reserved"

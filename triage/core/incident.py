@@ -40,6 +40,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     verify_by: datetime
     boot_before: str | None = None
     uptime_before_s: float | None = None
+    boots: bool = True  # whether this model shows a restart after it; else its own read-back stands for that
     answer: str | None = None
     answer_reason: str = ""
     left: bool | None = None  # True: the driver handed it over; False: it certainly did not leave; None: not known

@@ -7,7 +7,8 @@ from triage.core.fleet import Pile
 from triage.core.gates import Question
 from triage.core.incident import Incident
 from triage.core.plan import Plan, Step
-from triage.core.vocabulary import REBOOTS, ConnectorStatus, Family, Mode, OrderState
+from triage.core.vocabulary import REBOOTS, Action, ConnectorStatus, Family, Mode, OrderState
+from triage.core.workorder import WorkOrder
 
 _MODES = [Mode.DISABLED, Mode.SHADOW, Mode.APPROVE, Mode.LIVE]
 COMMON_CAUSE = frozenset({Family.OFFLINE, Family.UNRESPONSIVE, Family.SUPPLY})
@@ -17,11 +18,11 @@ COMMON_CAUSE = frozenset({Family.OFFLINE, Family.UNRESPONSIVE, Family.SUPPLY})
 def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, step: Step) -> Question:
     """Everything the gates look at before ``step``."""
     state, policy, now = draft.state, draft.policy, draft.now
-    others = [each.under_way for each in draft.open_incidents(pile.id) if each.id != incident.id]
-    order = draft.open_order(pile.id)
-    if order is not None and order.incident == incident.id and order.state is OrderState.RETURNED:
-        order = None  # its own order, and nobody has it
-    silence = draft.silence_over(pile)
+    behind = _behind(draft, pile) if step.action is Action.POWER_CYCLE else ()
+    concerned = (pile, *behind)
+    others = [each.under_way for one in concerned for each in draft.open_incidents(one.id) if each.id != incident.id]
+    order = next((found for one in concerned if (found := _order_at(draft, incident, one)) is not None), None)
+    silence = next((quiet for one in concerned if (quiet := draft.silence_over(one)) is not None), None)
     mode = policy.mode if plan is None else min(policy.mode, plan.mode, key=_MODES.index)
     site = state.sites.get(pile.site, set())
     return Question(
@@ -30,12 +31,13 @@ def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, st
         trouble_at=incident.connector,
         family=incident.family,
         pile=pile,
+        behind=behind,
         policy=policy,
         now=now,
         mode=mode,
         kill_switch=draft.setting("kill_switch"),
         silence="" if silence is None else silence.reason,
-        listening_since=draft.listening_since(),
+        listening_since=draft.listening_since(pile),
         outage=outage_at(draft, pile),
         other_attempt=next((each.id for each in others if each is not None), ""),
         open_order="" if order is None else order.id,
@@ -50,6 +52,22 @@ def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, st
         breaker=state.verified_resets(now - policy.span("breaker_window")) if step.action in REBOOTS else (0, 0),
         approved_until=incident.approved_until,
     )
+
+
+def _behind(draft: Draft, pile: Pile) -> tuple[Pile, ...]:
+    """The other piles that lose their power with this one."""
+    switch = pile.registration.power_switch
+    if not switch:
+        return ()
+    piles = (draft.pile(id) for id, each in draft.state.piles.items() if each.registration.power_switch == switch)
+    return tuple(each for each in piles if each is not None and each.id != pile.id)
+
+
+def _order_at(draft: Draft, incident: Incident, pile: Pile) -> WorkOrder | None:
+    order = draft.open_order(pile.id)
+    if order is not None and order.incident == incident.id and order.state is OrderState.RETURNED:
+        return None  # its own order, and nobody has it
+    return order
 
 
 def outage_at(draft: Draft, pile: Pile) -> str:

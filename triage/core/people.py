@@ -14,6 +14,7 @@ from triage.core.gates import judge
 from triage.core.incident import Incident
 from triage.core.inquiry import question
 from triage.core.lifecycle import TABLE, Ignore, Trigger
+from triage.core.means import way
 from triage.core.opening import open_incident
 from triage.core.orders import recall
 from triage.core.silence import Silence
@@ -145,10 +146,14 @@ def want_command(draft: Draft, event: CommandWanted) -> None:
     if incident is None and fits:
         draft.refuse(409, "The pile is busy", f"an attempt is under way: {fits[0].id}")
         return
+    means = way(draft.rules.dialects, pile.registration, event.action)
+    if means is None:
+        draft.refuse(409, "Not possible", f"a pile of profile {pile.registration.profile} has no {event.action}")
+        return
     what = f"{event.action} wanted by {event.actor}: {event.reason}"
     trial = Draft(draft.state, draft.rules, draft.now)
     asked = incident or _opened(trial, pile, event, what)
-    step = replace(manual_step(event.action), scope="pile" if event.connector == 0 else "connector")
+    step = replace(manual_step(means.action), scope="pile" if event.connector == 0 else "connector")
     no = judge(question(trial, asked, pile, None, step))
     if no is not None:
         if incident is not None:
@@ -162,7 +167,7 @@ def want_command(draft: Draft, event: CommandWanted) -> None:
         draft.refuse(409, "Not now", f"{incident.id} is {incident.state}")
         return
     draft.note(incident.id, "person", f"{event.action}: {event.reason}", actor=event.actor)
-    sent = recovery.send(draft, incident, pile, step)
+    sent = recovery.send(draft, incident, pile, step, means)
     draft.reply(202, incident=sent.id, command=sent.attempts[-1].id, action=event.action.value)
 
 

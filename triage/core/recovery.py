@@ -14,6 +14,7 @@ from triage.core.gates import No, judge
 from triage.core.incident import Attempt, Incident, PlanRun, Refusal
 from triage.core.inquiry import outage_at, question
 from triage.core.lifecycle import Trigger
+from triage.core.means import Way, way
 from triage.core.plan import Plan, Step
 from triage.core.vocabulary import (
     READS,
@@ -91,15 +92,41 @@ def _next_step(draft: Draft, incident: Incident, pile: Pile, plan: Plan) -> Inci
     if run.deadline_at is None:
         run = replace(run, deadline_at=_deadline_of(draft, plan))
         incident = draft.put_incident(replace(incident, run=run))
-    if run.step >= len(plan.steps):
-        return exhaust(draft, incident, plan, "every step of the plan was tried")
+    incident, found = _possible(draft, incident, pile, plan, run)
+    if found is None:
+        return _at_the_end(draft, incident, pile, plan)
     if run.deadline_at is not None and draft.now > _deadline(draft, incident, run):
         return exhaust(draft, incident, plan, "the plan's deadline has passed")
-    step = plan.steps[run.step]
+    step, means = found
     refusal = judge(question(draft, incident, pile, plan, step))
     if refusal is None:
-        return send(draft, incident, pile, step)
+        return send(draft, incident, pile, step, means)
     return _refused_by_gate(draft, incident, pile, plan, step, refusal)
+
+
+def _possible(
+    draft: Draft, incident: Incident, pile: Pile, plan: Plan, run: PlanRun
+) -> tuple[Incident, tuple[Step, Way] | None]:
+    """The next step somebody can carry out, as what it will be; those before it are skipped, each on record."""
+    for index, step in enumerate(plan.steps[run.step :], start=run.step):
+        means = way(draft.rules.dialects, pile.registration, step.action)
+        if means is not None:
+            if index != run.step:
+                incident = draft.put_incident(replace(incident, run=replace(run, step=index)))
+            return incident, (replace(step, action=means.action), means)
+        text = f"{step.id} skipped: a pile of profile {pile.registration.profile} has no {step.action}"
+        draft.note(incident.id, "skipped", text, data={"step": step.id, "action": step.action.value})
+    return draft.put_incident(replace(incident, run=replace(run, step=len(plan.steps)))), None
+
+
+def _at_the_end(draft: Draft, incident: Incident, pile: Pile, plan: Plan) -> Incident:
+    """Every step was tried or is impossible. Where no remedy of the plan is possible, there is no channel for any."""
+    remedies = [step.action for step in plan.steps if step.action not in READS]
+    if remedies and not any(way(draft.rules.dialects, pile.registration, action) for action in remedies):
+        lacking = ", ".join(dict.fromkeys(remedies))
+        text = f"nothing remote can cure it: a pile of profile {pile.registration.profile} has no {lacking}"
+        return exhaust(draft, incident, plan, text, OrderReason.NO_REMOTE_CHANNEL)
+    return exhaust(draft, incident, plan, "every step of the plan was tried")
 
 
 def _deadline_of(draft: Draft, plan: Plan) -> datetime:
@@ -114,10 +141,10 @@ def _deadline(draft: Draft, incident: Incident, run: PlanRun) -> datetime:
     return deadline if incident.held_since is None else deadline + (draft.now - incident.held_since)
 
 
-def send(draft: Draft, incident: Incident, pile: Pile, step: Step) -> Incident:
+def send(draft: Draft, incident: Incident, pile: Pile, step: Step, means: Way) -> Incident:
     """Commit an attempt as sent and want its command; nothing leaves before the commit.
 
-    The caller has asked the gates.
+    The caller has asked the gates about ``step``, whose action is that of ``means``.
     """
     now, policy = draft.now, draft.policy
     verify_by = now + timedelta(seconds=step.verify_s / policy.speed)
@@ -137,6 +164,7 @@ def send(draft: Draft, incident: Incident, pile: Pile, step: Step) -> Incident:
         verify_by=verify_by,
         boot_before=pile.boot_id,
         uptime_before_s=pile.uptime_s,
+        boots=means.boots or step.action not in REBOOTS,
     )
     args: dict[str, object] = dict(step.args)
     if incident.family is Family.UNRESPONSIVE and step.action in REBOOTS:
@@ -146,7 +174,7 @@ def send(draft: Draft, incident: Incident, pile: Pile, step: Step) -> Incident:
             id=attempt.id,
             site=pile.site,
             pile=pile.id,
-            driver_profile=pile.registration.profile,
+            driver_profile=means.profile,
             action=step.action,
             connector=attempt.connector,
             issued_at=now,
@@ -182,7 +210,7 @@ def _refused_by_gate(draft: Draft, incident: Incident, pile: Pile, plan: Plan, s
         return field.dispatch(draft, incident, Trigger.DANGER, OrderReason.FORBIDDEN_SAFETY, no.reason)
     if no.gate is Gate.LINK and incident.family is Family.OFFLINE and pile.link is not Link.ONLINE:
         common = outage_at(draft, pile)
-        if draft.listening_since() is None or common:
+        if draft.listening_since(pile) is None or common:
             return hold(draft, incident, no, common or no.reason)
         return exhaust(draft, incident, plan, no.reason, OrderReason.NO_REMOTE_CHANNEL)
     if no.gate is Gate.STRIKES:

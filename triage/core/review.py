@@ -43,9 +43,9 @@ def review(draft: Draft, incident: Incident) -> Incident:
     step = _step_of(plan, attempt)
     if incident.state is IncidentState.PROBATION:
         return incident  # soaking; see soak()
-    if draft.listening_since() is None:
+    if draft.listening_since(pile) is None:
         return incident  # what nobody can hear is not judged
-    finding = find(patient(attempt, draft.listening_since()), step, incident, pile, draft.policy, draft.now)
+    finding = find(patient(attempt, draft.listening_since(pile)), step, incident, pile, draft.policy, draft.now)
     if finding.result is None:
         return incident
     if finding.result is Result.PASSED:

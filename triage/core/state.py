@@ -149,8 +149,11 @@ class State:
             self._count_sends(known, pile)
         self.piles[pile.id] = pile
 
-    def listening_since(self) -> datetime | None:
-        """From when on our own ways to the field have all been up; None while one is down."""
+    def listening_since(self, driver: str = "") -> datetime | None:
+        """From when on our way to the field through ``driver`` has been up, or through all of them; None while down."""
+        if driver in self.listening:
+            moment = self.listening[driver]
+            return moment if moment is None or self.started_at is None else max(moment, self.started_at)
         newest = self.started_at
         for moment in self.listening.values():
             if moment is None:
