@@ -78,6 +78,7 @@ class Derived(Strict):
     join: tuple[Name, ...] | None = Field(None, description="as texts, with `separator` between")
     cases: tuple[Case, ...] | None = Field(None, description="the first branch that holds")
     separator: str = Field(".", max_length=8, description="for `join`")
+    hex: bool = Field(False, description="whole numbers of a `join` are written in hexadecimal, as in 4:a0")
     scale: float = Field(1.0, description="the number is multiplied by it")
     unit: Unit | None = Field(None, description="unit of the result")
     note: Prose | None = Field(None, description="what a reader of this file should know")
