@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from triage.config.profile.meaning import Condition, Texts
-from triage.config.profile.topics import Path, Place, Topic
+from triage.config.profile.topics import ANSWER_PLACES, Path, Place, Topic, template
 from triage.config.profile.words import Name, Prose, Scalar, Seconds
 from triage.config.schema import Strict
 from triage.core.vocabulary import REBOOTS, Action
@@ -50,6 +50,12 @@ class Answered(Place):
     id: Path | None = Field(None, description="JMESPath to the command's id in the answer, where the device repeats it")
     reason: Path | None = Field(None, description="JMESPath to its words")
     within_s: Within = Field(10.0, description="how long the answer is waited for")
+
+    @field_validator("topic")
+    @classmethod
+    def _templates(cls, value: tuple[str, ...] | str) -> tuple[str, ...]:
+        topics = (value,) if isinstance(value, str) else value
+        return tuple(template(each, ANSWER_PLACES) for each in topics)
 
 
 class ActionSpec(Strict):

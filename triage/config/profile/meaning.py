@@ -195,11 +195,12 @@ class Boot(Strict):
     counter: Name | None = Field(None, description="a number that changes with every start")
     reason: Name | None = Field(None, description="why it started")
     reasons: dict[str, Reason] = Field(default_factory=dict, description="value to reason; others are unknown")
+    starting: Condition = Field(default_factory=dict, description="holds while it starts: each beginning is a restart")
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if self.uptime is None and self.counter is None:
-            raise ValueError("give uptime or counter, or leave the section out")
+        if self.uptime is None and self.counter is None and not self.starting:
+            raise ValueError("give uptime, counter or starting, or leave the section out")
         return self
 
 

@@ -17,11 +17,19 @@ PLACES = frozenset({"device", "connector"})
 COMMAND_PLACES = PLACES | {"id", "now_ms"}
 """In what is published: also the command's id and the present time in milliseconds since 1970 (UTC)."""
 
+ANSWER_PLACES = PLACES | {"id"}
+"""In the topic of an answer: also the command's id, for devices that answer each request on a topic of its own."""
 
-def _template(value: str) -> str:
-    strange = [name for name in _PLACES.findall(value) if name not in PLACES]
+
+def template(value: str, places: frozenset[str] = PLACES) -> str:
+    """``value`` when it is a topic template that holds only ``places``.
+
+    Raises:
+        ValueError: what is wrong with it.
+    """
+    strange = [name for name in _PLACES.findall(value) if name not in places]
     if strange:
-        raise ValueError(f"unknown {{{strange[0]}}}; known: {', '.join(f'{{{name}}}' for name in sorted(PLACES))}")
+        raise ValueError(f"unknown {{{strange[0]}}}; known: {', '.join(f'{{{name}}}' for name in sorted(places))}")
     if "#" in value or "+" in value:
         raise ValueError("wildcards are not written here; {device} and {connector} stand for what varies")
     if "{device}" not in value:
@@ -43,7 +51,7 @@ class Place(Strict):
     @field_validator("topic")
     @classmethod
     def _templates(cls, value: tuple[str, ...] | str) -> tuple[str, ...]:
-        return tuple(_template(each) for each in ((value,) if isinstance(value, str) else value))
+        return tuple(template(each) for each in ((value,) if isinstance(value, str) else value))
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -52,8 +60,13 @@ class Place(Strict):
 
 
 class TopicValue(Place):
-    """One value of the device."""
+    """One value of the device.
 
+    A path that finds nothing means that this message does not speak of the value, and what was known is kept; a JSON
+    ``null`` without a path, or an ``invalid`` value, means that the device says it has none.
+    """
+
+    also: tuple[Place, ...] = Field((), max_length=8, description="other places that say the same; the newest counts")
     type: Literal["any", "number", "text", "bool"] = Field("any", description="what it is read as")
     invalid: tuple[Scalar, ...] = Field((), description="what means 'no value'")
     scale: float = Field(1.0, description="a number is multiplied by it")
