@@ -25,6 +25,8 @@ RETRY_FIRST_S = 1.0
 RETRY_LAST_S = 300.0
 DELIVERY_TIMEOUT_S = 60.0
 SEND_TIMEOUT_S = 10.0
+LANES_LIMIT = 64
+"""Commands on their way to drivers at once."""
 
 
 class _Notice(Struct):
@@ -38,7 +40,10 @@ class _Notice(Struct):
 
 
 class Outbox:
-    """One worker for commands, one for each desk; both survive anything a receiver can do."""
+    """A lane of commands for each pile and one worker for notices; both survive anything a receiver can do.
+
+    Within a lane the order is kept; a pile or gateway that takes its time holds up nobody else's commands.
+    """
 
     def __init__(
         self,
@@ -55,7 +60,9 @@ class Outbox:
         self._clock = clock
         self._halted = halted
         self._speed = speed
-        self._commands: deque[Command] = deque()
+        self._lanes: dict[str, deque[Command]] = {}
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._slots = asyncio.Semaphore(LANES_LIMIT)
         self._notices: list[_Notice] = []
         self._more = asyncio.Event()
         self._inlet: Inlet | None = None
@@ -71,37 +78,40 @@ class Outbox:
         self._take(item for item in items if not item.tries)
 
     def _take(self, items: Iterable[OutboxItem]) -> None:
-        before = len(self._commands) + len(self._notices)
+        before = len(self._notices)
         for item in items:
             if item.state not in {"pending", "sent"}:
                 continue
             if isinstance(item.effect, Command):
-                self._commands.append(item.effect)
+                self._lanes.setdefault(item.effect.pile, deque()).append(item.effect)
+                self._begin(item.effect.pile)
             elif not any(each.item.id == item.id for each in self._notices):
                 self._notices.extend(_Notice(item, item.effect, desk) for desk in self._desks)
-        if len(self._commands) + len(self._notices) > before:
+        if len(self._notices) > before:
             self._more.set()
 
     def start(self, inlet: Inlet) -> None:
         """Begin to carry out; outcomes go to ``inlet``."""
         self._inlet = inlet
-        self._tasks = [
-            asyncio.create_task(self._send_commands(), name="outbox commands"),
-            asyncio.create_task(self._deliver_notices(), name="outbox notices"),
-        ]
+        self._tasks = [asyncio.create_task(self._deliver_notices(), name="outbox notices")]
+        for pile in list(self._lanes):
+            self._begin(pile)
 
     async def stop(self) -> None:
         """Stop carrying out; what is left is on record."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._sending.values()]
+        self._inlet = None
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def pending(self) -> tuple[int, datetime | None]:
         """How many effects have not left, and since when the oldest has been waiting."""
         oldest = min((each.item.created_at for each in self._notices), default=None)
-        first = min((each.issued_at for each in self._commands), default=None)
+        commands = [command for lane in self._lanes.values() for command in lane]
+        first = min((each.issued_at for each in commands), default=None)
         moments = [moment for moment in (oldest, first) if moment is not None]
-        return len(self._notices) + len(self._commands), min(moments, default=None)
+        return len(self._notices) + len(commands), min(moments, default=None)
 
     def trouble(self) -> str | None:
         """What is stuck, in one sentence."""
@@ -112,15 +122,22 @@ class Outbox:
 
     # Commands ------------------------------------------------------------------------------------------------------
 
-    async def _send_commands(self) -> None:
-        while True:
-            while self._commands:
-                command = self._commands[0]
-                dispatch = await self._send(command)
-                self._commands.popleft()
+    def _begin(self, pile: str) -> None:
+        if self._inlet is not None and pile not in self._sending:
+            self._sending[pile] = asyncio.create_task(self._send_lane(pile), name=f"outbox lane {pile}")
+
+    async def _send_lane(self, pile: str) -> None:
+        lane = self._lanes[pile]
+        try:
+            while lane:
+                command = lane[0]
+                async with self._slots:
+                    dispatch = await self._send(command)
+                lane.popleft()
                 self._report(command.id, dispatch.outcome, dispatch.reason)
-            self._more.clear()
-            await self._more.wait()
+            del self._lanes[pile]
+        finally:
+            del self._sending[pile]
 
     async def _send(self, command: Command) -> Dispatch:
         if self._clock.now() >= command.expires_at:

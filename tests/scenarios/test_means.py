@@ -17,8 +17,8 @@ NATIVE = Dialect(driver="mqtt", boots={action: action in REBOOTS for action in A
 READS = {Action.REPORT: False}
 
 
-def film_of(dialect: Dialect, fleet: Iterable[Registration], **policy: object) -> Film:
-    film = Film(fleet, **policy)
+def film_of(dialect: Dialect, fleet: Iterable[Registration]) -> Film:
+    film = Film(fleet)
     film.engine.rules = film.rules = replace(film.rules, dialects={"box/v1": dialect, "pile/v1": NATIVE})
     for actor in film.actors.values():
         actor.back()
@@ -65,7 +65,8 @@ def test_a_pseudo_reset_is_proven_by_its_own_read_back_and_the_fault_gone() -> N
     actor = film.pile()
 
     def relock(command: Command) -> None:
-        film.later(12, lambda: (actor.answer(command), actor.heal()))
+        film.later(12, lambda: actor.answer(command))
+        film.later(12, actor.heal)
 
     actor.habits[Action.RESET_SOFT] = relock
     actor.claim("InternalError")
