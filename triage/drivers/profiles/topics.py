@@ -1,0 +1,234 @@
+"""Topics and payloads of a device on the broker: where each value is said, what is taken from it, and what we say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
+
+import jmespath
+import jmespath.exceptions
+import msgspec
+from msgspec import Struct
+
+from triage.config.profile.scaling import Scaling
+from triage.config.profile.topics import Mqtt, Place, TopicValue
+from triage.drivers.profiles.values import TEXT_LIMIT, ImpossibleError, Value, number, same, text, visible
+from triage.errors import TriageError
+
+_PLACE = re.compile(r"\{(device|connector|id|now_ms)\}")
+_JSON = msgspec.json.Decoder()
+_TRUE = frozenset({"true", "1", "on", "yes"})
+_FALSE = frozenset({"false", "0", "off", "no"})
+_CHAIN = frozenset({"subexpression", "index_expression", "pipe"})
+_THROUGH = frozenset({"projection", "filter_projection", "value_projection", "flatten", "slice", "comparator"})
+
+NOT_SAID: Final = "\x00not said"
+"""What :meth:`Extractor.take` gives when a payload does not speak of the value at all: what was known still holds."""
+
+
+class UnreadableError(TriageError):
+    """A payload is not what the profile says it is."""
+
+
+class Source(Struct, frozen=True):
+    """One value out of one topic; connector 0 is the pile."""
+
+    name: str
+    connector: int
+    take: Callable[[bytes], Value]
+
+
+def fill(
+    template: str,
+    device: str,
+    connector: int | None = None,
+    *,
+    id: str = "",
+    now_ms: int = 0,
+) -> str:
+    """``template`` with its places filled; any other brace stays as it is. ``connector`` is the device's own number."""
+    places = {
+        "device": device,
+        "connector": "" if connector is None else str(connector),
+        "id": id,
+        "now_ms": str(now_ms),
+    }
+    return _PLACE.sub(lambda hit: places[hit[1]], template)
+
+
+def own_number(mqtt: Mqtt, connector: int) -> int:
+    """The device's own number of our ``connector`` (from 1)."""
+    return mqtt.first_connector + connector - 1
+
+
+def our_number(mqtt: Mqtt, own: Value, connectors: int) -> int:
+    """Our number of the device's connector ``own``; 0, the whole pile, when it has no such connector."""
+    found = number(own)
+    if found is None or found != int(found):
+        return 0
+    ours = int(found) - mqtt.first_connector + 1
+    return ours if 1 <= ours <= connectors else 0
+
+
+def topics_of(place: Place, mqtt: Mqtt, device: str, connector: int) -> tuple[str, ...]:
+    """The topics of ``place`` for our ``connector`` of ``device``."""
+    return tuple(fill(topic, device, own_number(mqtt, max(connector, 1))) for topic in place.topics)
+
+
+def routes(mqtt: Mqtt, device: str, connectors: int) -> dict[str, tuple[Source, ...]]:
+    """Every topic that says values of ``device``, and what is taken from each."""
+    found: dict[str, list[Source]] = {}
+    for name, value in mqtt.values.items():
+        for connector in range(1, connectors + 1) if value.of == "connector" else (0,):
+            source = Source(name, connector, value_reader(value, mqtt, connector))
+            for topic in topics_of(value, mqtt, device, connector):
+                found.setdefault(topic, []).append(source)
+    return {topic: tuple(sources) for topic, sources in found.items()}
+
+
+def value_reader(value: TopicValue, mqtt: Mqtt, connector: int) -> Callable[[bytes], Value]:
+    """How ``value`` is taken from a payload; raises UnreadableError and ImpossibleError."""
+    extractor = Extractor(value, own_number(mqtt, max(connector, 1)))
+    scaling = Scaling(value.scale, value.offset)
+
+    def taken(payload: bytes) -> Value:
+        said = extractor.take(payload)
+        if said is NOT_SAID:
+            return NOT_SAID
+        plain = scalar(said, value.type)
+        if plain is None or any(same(plain, each) for each in value.invalid):
+            return None
+        return _scaled(plain, value, scaling)
+
+    return taken
+
+
+class Extractor:
+    """What one place takes from its payloads."""
+
+    def __init__(self, place: Place, own_connector: int) -> None:
+        """``own_connector`` is the device's number of the connector, for paths that name it."""
+        self._json = place.payload == "json"
+        self._path = Path(fill(place.path, "", own_connector)) if place.path is not None else None
+
+    def take(self, payload: bytes) -> Any:
+        """The part of ``payload`` that is meant; NOT_SAID when it does not speak of it.
+
+        Raises:
+            UnreadableError: not UTF-8 or not JSON.
+        """
+        document = read_payload(payload, "json" if self._json else "text")
+        return document if self._path is None else self._path.find(document)
+
+
+def read_payload(payload: bytes, kind: Literal["json", "text"]) -> Any:
+    """The document in ``payload``, or its text.
+
+    Raises:
+        UnreadableError: not UTF-8 or not JSON.
+    """
+    try:
+        return _JSON.decode(payload) if kind == "json" else payload.decode().strip()
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise UnreadableError(f"is no {'JSON' if kind == 'json' else 'UTF-8 text'}: {error}") from None
+
+
+class Path:
+    """A JMESPath expression that knows *nothing there* from *nothing said*."""
+
+    def __init__(self, expression: str) -> None:
+        """Compile ``expression``.
+
+        Raises:
+            ValueError: it is no JMESPath.
+        """
+        self._compiled = jmespath.compile(expression)
+        self._roots = _roots(self._compiled.parsed)
+
+    def find(self, document: Any) -> Any:
+        """What the expression finds; NOT_SAID when ``document`` has none of what it starts from."""
+        try:
+            found = self._compiled.search(document)
+        except (jmespath.exceptions.JMESPathError, TypeError, ValueError, RecursionError):
+            return None  # a function was given what it cannot take: there is no such value
+        if found is None and self._roots and not any(_there(document, root) for root in self._roots):
+            return NOT_SAID
+        return found
+
+
+def scalar(said: Any, kind: str = "any") -> Value:
+    """``said`` as a plain value of ``kind``; None when it is none."""
+    if isinstance(said, str):
+        said = visible(said.strip()[:TEXT_LIMIT])
+    elif isinstance(said, (int, float)) and not isinstance(said, bool):
+        said = number(said)
+    elif not isinstance(said, bool):
+        return None
+    if kind == "number":
+        return number(said)
+    if kind == "text":
+        return None if said is None else text(said)
+    return _truth(said) if kind == "bool" else said
+
+
+def _truth(said: Value) -> Value:
+    word = text(said).lower()
+    return True if word in _TRUE else False if word in _FALSE else None
+
+
+def _scaled(plain: Value, value: TopicValue, scaling: Scaling) -> Value:
+    if isinstance(plain, (bool, str)) or plain is None:
+        return plain
+    unit = f" {value.unit}" if value.unit else ""
+    try:
+        scaled = scaling.apply(plain)
+    except OverflowError:
+        raise ImpossibleError(f"says {plain} before scaling, which no number can hold afterwards") from None
+    if value.range is not None and not value.range[0] <= scaled <= value.range[1]:
+        least, most = value.range
+        raise ImpossibleError(f"says {scaled:.10g}{unit}; possible is {least:.10g} to {most:.10g}{unit}")
+    return scaled
+
+
+Step = str | int
+Chain = tuple[Step, ...]
+
+
+def _roots(node: Mapping[str, Any]) -> list[Chain]:
+    """The plain chains of fields and indices an expression starts from."""
+    chain, whole = _chain(node)
+    if whole or chain:
+        return [chain] if chain else []
+    return [root for child in node["children"] for root in _roots(child)]
+
+
+def _chain(node: Mapping[str, Any]) -> tuple[Chain, bool]:
+    """The chain ``node`` begins with, and whether it is nothing but that."""
+    kind = node["type"]
+    if kind in {"field", "index"}:
+        return (node["value"],), True
+    if kind in {"identity", "current"}:
+        return (), True
+    if kind in _CHAIN:
+        steps: Chain = ()
+        for child in node["children"]:
+            more, whole = _chain(child)
+            steps += more
+            if not whole:
+                return steps, False
+        return steps, True
+    if kind in _THROUGH:
+        return _chain(node["children"][0])[0], False
+    return (), False
+
+
+def _there(document: Any, chain: Chain) -> bool:
+    for step in chain:
+        if isinstance(step, str):
+            if not isinstance(document, dict) or step not in document:
+                return False
+        elif not isinstance(document, list) or not -len(document) <= step < len(document):
+            return False
+        document = document[step]
+    return True
