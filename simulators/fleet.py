@@ -104,19 +104,23 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One pile of the fleet with what the fleet file says about it."""
+    """One pile of the fleet with what the fleet file says about it; ``unit`` is None where the profile knows it."""
 
     nature: Nature
     area: Area
     address: str
     latitude: float
     longitude: float
+    profile: str = "pile/v1"
+    endpoint: str = ""
+    unit: int | None = None
 
     def row(self) -> tuple[str | int | float, ...]:
         """Its row in the fleet file."""
         nature = self.nature
-        identity = (self.area.region, nature.site, nature.pile, "pile/v1", nature.model.name, nature.connectors)
-        return (*identity, "", "", self.area.team, "", self.address, self.latitude, self.longitude, "simulated")
+        identity = (self.area.region, nature.site, nature.pile, self.profile, nature.model.name, nature.connectors)
+        line = (self.endpoint, "" if self.unit is None else self.unit)
+        return (*identity, *line, self.area.team, "", self.address, self.latitude, self.longitude, "simulated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

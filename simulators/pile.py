@@ -16,6 +16,7 @@ API::
     pile.repair(now, fixed=True) -> [Message]   a technician worked here: restarted and, if fixed, sound and safe
     pile.topic(message)          -> "pile/v1/HZ01/HZ01-003/telemetry"
     pile.command_topic           -> "pile/v1/HZ01/HZ01-003/command"
+    pile.look(now)               -> Look        what somebody sees who reads it (Nature(polled=True): it tells nothing)
 
     pile.reachable               -> bool        it holds a connection; commands sent meanwhile reach it
     pile.condition(1)            -> Condition   the truth about connector 1 (0: the whole pile)
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
 
+    from simulators.hardware.look import Look
     from simulators.truth import Encounter, Truth
 
 __all__ = ["Clock", "Condition", "Message", "Nature", "Pile"]
@@ -107,6 +109,11 @@ class Pile:
         return device.powered and device.up and not device.dead and not device.link_broken
 
     @property
+    def silent(self) -> bool:
+        """Whether its application says nothing and answers nobody although the link may live."""
+        return self._device.silent
+
+    @property
     def left_politely(self) -> bool:
         """Whether it closed its last connection properly, so that no last will is published."""
         return self._device.left_politely
@@ -140,6 +147,12 @@ class Pile:
         self._obedience.take(now, command)
         self._run(now)
         return self._take()
+
+    def look(self, now: float) -> Look:
+        """What it shows to somebody who reads it now; whatever it would tell meanwhile is dropped."""
+        self._run(now)
+        self._take()
+        return self._device.look(now)
 
     def link(self, now: float, *, up: bool) -> list[Message]:
         """The network between pile and broker comes or goes, whatever the pile itself does."""

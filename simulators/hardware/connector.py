@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simulators.hardware.look import Reading
 from simulators.words import Status
 
 _NEXT: dict[Status, str] = {
@@ -113,6 +114,22 @@ class Connector:
         self.power_w = power_w
         self.current_a = power_w / self._voltage_v
         self.temperature_c = IDLE_C + min(share, 1.0) * self.current_a * 0.15
+
+    def seen(self, now: float, derate: float) -> Reading:
+        """This connector as somebody who reads the pile sees it."""
+        if self.session is not None:
+            self.measure(now, derate)
+            self.session_told_at = now if self.session_told_at is None else self.session_told_at
+        return Reading(
+            status=self.shown,
+            voltage_v=self._voltage_v,
+            current_a=self.current_a,
+            power_w=self.power_w,
+            energy_wh=self.meter_wh,
+            temperature_c=IDLE_C if self.session is None else self.temperature_c,
+            session=self.session,
+            plugged=self.occupied,
+        )
 
     def reading(self, now: float, derate: float) -> dict[str, object]:
         """This connector's part of a telemetry message."""

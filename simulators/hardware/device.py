@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulators.hardware.agenda import Agenda
 from simulators.hardware.connector import Connector, route
+from simulators.hardware.look import Look
 from simulators.truth import FaultRecord, Truth
 from simulators.words import Action, BootReason, Shown, Status, Topic
 
@@ -83,7 +84,8 @@ class Nature:
     """What a pile is, for good: identity, make, character and rates.
 
     ``heartbeat_s`` is the interval of its telemetry; ``fault_rate`` multiplies the catalogue's hazards;
-    ``sessions_per_day`` is per connector. ``keepalive_s`` bounds how late the broker notices a broken link.
+    ``sessions_per_day`` is per connector. ``keepalive_s`` bounds how late the broker notices a broken link. A pile
+    that is ``polled`` tells nothing by itself: somebody looks.
     """
 
     pile: str
@@ -96,6 +98,7 @@ class Nature:
     fault_rate: float = 1.0
     sessions_per_day: float = 8.0
     first_fault_after_s: float = 0.0
+    polled: bool = False
 
 
 class Device:
@@ -221,7 +224,7 @@ class Device:
 
     def tell(self, now: float) -> None:
         """Send telemetry if anything can be sent, or keep it if this device keeps what it cannot send."""
-        if not self.powered or not self.up or self.dead or self.silent:
+        if not self.powered or not self.up or self.dead or self.silent or self.nature.polled:
             return
         if not self.reachable:
             if self.nature.temperament.buffers:
@@ -235,6 +238,20 @@ class Device:
         self.beat_at = now + self.nature.heartbeat_s
         if self.faults:
             self._note_told(now)
+
+    def look(self, now: float) -> Look:
+        """What it shows to somebody who reads it now."""
+        derate = self.derate
+        if self.faults:
+            self._note_told(now)
+        admitted = [] if self.nature.temperament.says_available else self.faults
+        return Look(
+            uptime_s=(now - self.booted_at) * self.clock.scale,
+            boot=self.boot,
+            firmware=self.firmware,
+            faults=tuple((each.kind.name, each.connector) for each in admitted if each.claim is not None and each.on),
+            connectors=tuple(connector.seen(now, derate) for connector in self.connectors),
+        )
 
     def _note_told(self, now: float) -> None:
         if self.nature.temperament.says_available:

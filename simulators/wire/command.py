@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from simulators.fleet import Fleet, Rates, build
 from simulators.people import Habits
 from simulators.wire.field import Field, Wishes
+from simulators.wire.modbus.layout import berthed, lying
 from simulators.wire.mqtt import Broker
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 OK, FAILED, BAD_USAGE = 0, 1, 2
 MOST_PILES = 100_000
+MOST_PORTS = 65_535
 
 
 def main(argv: Sequence[str]) -> int:
@@ -35,6 +37,11 @@ def main(argv: Sequence[str]) -> int:
         keepalive_s=given.keepalive,
     )
     fleet = build(given.piles, given.seed, rates)
+    if given.modbus_port is not None:
+        try:
+            fleet = berthed(fleet, given.modbus_port, apart=given.modbus_apart)
+        except ValueError as error:
+            parser.error(str(error))
     if given.write_fleet is not None:
         try:
             fleet.write(given.write_fleet)
@@ -53,6 +60,7 @@ def _run(fleet: Fleet, given: argparse.Namespace) -> int:
         broker=given.broker,
         speed=given.speed,
         connections=given.connections,
+        modbus_troubles=given.modbus_troubles,
         api=given.api,
         token=given.token,
         run_for_s=given.run_for,
@@ -68,7 +76,7 @@ def _run(fleet: Fleet, given: argparse.Namespace) -> int:
         except OSError as error:
             print(f"cannot write the account: {error}", file=sys.stderr)
             return FAILED
-    if not account["connections"]:
+    if not account["connections"] and len(lying(fleet)) < len(fleet.entries):
         print(f"no connection to the broker at {given.broker.host}:{given.broker.port} was made", file=sys.stderr)
         return FAILED
     return OK
@@ -96,6 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--connections", type=_whole, default=0, metavar="N", help="share N connections (0: one each, with a last will)"
     )
+    add("--modbus-port", type=_port, metavar="P", help="every fourth pile speaks Modbus, at this port and those above")
+    add("--modbus-apart", action="store_true", help="each Modbus pile has a port of its own, not a unit of a gateway")
+    add("--modbus-troubles", type=_share, default=0.0, metavar="SHARE", help="of requests that meet each trouble (0)")
     add("--stats", type=Path, metavar="FILE", help="write the true account there; else it is the last line of output")
     add("--heartbeat", type=_positive, default=60.0, metavar="SECONDS", help="telemetry interval, simulated (60)")
     add("--keepalive", type=_positive, default=60.0, metavar="SECONDS", help="until a lost pile is noticed (60)")
@@ -118,6 +129,13 @@ def _count(text: str) -> int:
     number = _whole(text)
     if not 1 <= number <= MOST_PILES:
         raise argparse.ArgumentTypeError(f"{text} is not between 1 and {MOST_PILES}")
+    return number
+
+
+def _port(text: str) -> int:
+    number = _whole(text)
+    if not 1 <= number <= MOST_PORTS:
+        raise argparse.ArgumentTypeError(f"{text} is no port, 1 to {MOST_PORTS}")
     return number
 
 

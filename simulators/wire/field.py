@@ -12,6 +12,8 @@ from simulators.technicians import FieldForce
 from simulators.wire import stats
 from simulators.wire.api import Api
 from simulators.wire.berth import Berth
+from simulators.wire.modbus.harbour import Harbour
+from simulators.wire.modbus.layout import lying
 from simulators.wire.mqtt import Broker, Line, Trunk
 from simulators.wire.pace import Pace
 from simulators.wire.people import PeopleOnTheWire
@@ -28,11 +30,15 @@ STATUS_EVERY_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """How to run a field. ``connections`` 0 gives every pile its own; ``api`` ``None`` leaves people and teams out."""
+    """How to run a field. ``connections`` 0 gives every pile its own; ``api`` ``None`` leaves people and teams out.
+
+    ``modbus_troubles`` is the chance, a request, of each trouble of a Modbus line.
+    """
 
     broker: Broker
     speed: float = 1.0
     connections: int = 0
+    modbus_troubles: float = 0.0
     api: str | None = None
     token: str | None = None
     run_for_s: float | None = None
@@ -50,13 +56,17 @@ class Field:
         self.pace = Pace(wishes.speed)
         now = self.pace.now()
         self._crowd = Crowd(fleet.stream("crowd"), fleet.places(), now, habits=wishes.habits, clock=self.pace.clock)
-        trunks = min(wishes.connections, len(fleet.entries))
+        trunks = min(wishes.connections, len(fleet.entries) - len(lying(fleet)))
         nudges = [asyncio.Event() for _ in range(trunks)]
         self.berths: dict[str, Berth] = {}
-        for number, entry in enumerate(fleet.entries):
+        number = 0
+        for entry in fleet.entries:
             pile = fleet.pile(entry, now, self.pace.clock)
-            self.berths[pile.id] = Berth(pile, self.pace, self._meet, nudges[number % trunks] if trunks else None)
+            shares = trunks and not entry.nature.polled
+            self.berths[pile.id] = Berth(pile, self.pace, self._meet, nudges[number % trunks] if shares else None)
+            number += not entry.nature.polled
         self._trunks = trunks
+        self.harbour = Harbour(fleet, self.berths, self.pace, wishes.modbus_troubles)
         self._api = Api(wishes.api, wishes.token) if wishes.api else None
         self.people: PeopleOnTheWire | None = None
         self.technicians: TechniciansOnTheWire | None = None
@@ -87,6 +97,8 @@ class Field:
     def account(self) -> dict[str, Any]:
         """The truth so far, ready for JSON."""
         account = stats.account(list(self.berths.values()), self.pace, self.people, self.technicians)
+        if self.harbour.devices:
+            account |= {"modbus": {"devices": len(self.harbour.devices), **self.harbour.counts}}
         api = self._api
         return account | {"api": {"retries": api.retries, "lists_failed": api.lists_failed} if api else None}
 
@@ -97,6 +109,8 @@ class Field:
 
     def _lives(self) -> list[Any]:
         lives = [self._tell_status(), *(each.run() for each in self._speakers())]
+        if self.harbour.devices:
+            lives.append(self.harbour.run())
         if self.people is not None:
             lives.append(self.people.run())
         if self.technicians is not None:
@@ -104,7 +118,7 @@ class Field:
         return lives
 
     def _speakers(self) -> list[Line] | list[Trunk]:
-        berths = list(self.berths.values())
+        berths = [berth for pile, berth in self.berths.items() if pile not in self.harbour.devices]
         broker = self._wishes.broker
         if not self._trunks:
             return [Line(each, broker, self.pace, self._fleet.stream(f"line/{each.pile.id}")) for each in berths]

@@ -1,0 +1,1 @@
+"""The makes, a module each."""
