@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec import Struct
 
 from triage.config.profile.file import Profile
 from triage.config.profile.meaning import Condition
 from triage.core.events import FaultClaim, Reading
 from triage.core.vocabulary import BootReason
-from triage.drivers.profiles.conditions import why_not
+from triage.drivers.profiles.conditions import prepare, why_not
 from triage.drivers.profiles.derived import derivations, own_names, units
 from triage.drivers.profiles.faults import FaultReader
 from triage.drivers.profiles.readings import Meter, SessionReader, StatusReader, factor
@@ -68,6 +66,7 @@ class Interpreter:
         self._meter = Meter(profile, known)
         self._session = SessionReader(profile.session)
         self._faults = FaultReader(profile.faults, self._own)
+        self._expected = [(each, prepare(each), self._asks_connectors(each)) for each in profile.identity.expect]
         boot = profile.boot
         self._uptime_s = factor(known.get(boot.uptime)) if boot is not None and boot.uptime is not None else 1.0
         self._reasons = table(boot.reasons) if boot is not None else {}
@@ -147,11 +146,9 @@ class Interpreter:
     def _strange(self, look: _Look) -> list[str]:
         """Why this is not the model the profile is for."""
         found: list[str] = []
-        for condition in self._profile.identity.expect:
-            views: list[Mapping[str, Value]] = [look.pile]
-            if self._asks_connectors(condition):
-                views = [view for _, view in look.connectors]
-            found.extend(reason for view in views if (reason := why_not(condition, view)) is not None)
+        for condition, holds, of_connectors in self._expected:
+            views: list[dict[str, Value]] = [view for _, view in look.connectors] if of_connectors else [look.pile]
+            found.extend(why_not(condition, view) or "" for view in views if not holds(view))
         return found
 
     def _asks_connectors(self, condition: Condition) -> bool:
