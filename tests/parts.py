@@ -1,4 +1,4 @@
-"""The servers and the browser that tests talk to: where they are, and how to get those that are absent.
+"""The servers, the browser and the C library that tests use: where they are, and how to get those that are absent.
 
 ``python -m tests.parts`` finds every part and installs the absent ones with the machine's own package manager. A test
 asks with :func:`need`: on a user's machine it is skipped without its part, with CI=true an absent part is a failure.
@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -27,18 +28,25 @@ ELSEWHERE = (
 )
 """Folders that hold servers and are often not on a user's PATH."""
 
+INCLUDES = ("/usr/include", "/usr/local/include", "/opt/homebrew/include")
+"""Folders that hold the headers of libraries."""
+
 
 @dataclass(frozen=True)
 class Part:
-    """A program by its names, and the packages that bring it."""
+    """A program by its names, or a library by its header, and the packages that bring it."""
 
     name: str
     binaries: tuple[str, ...]
     apt: str
     brew: str
+    header: str = ""
 
     def find(self) -> str | None:
         """Its path on this machine."""
+        if self.header:
+            headers = (Path(folder, self.header) for folder in INCLUDES)
+            return next((str(header) for header in headers if header.is_file()), None)
         path = os.pathsep.join([os.environ.get("PATH", ""), *ELSEWHERE])
         return next((found for binary in self.binaries if (found := shutil.which(binary, path=path))), None)
 
@@ -62,6 +70,8 @@ PARTS = {
             "chromium",
             "--cask chromium",
         ),
+        Part("cc", ("cc", "gcc", "clang"), "build-essential", "gcc"),
+        Part("libmodbus", (), "libmodbus-dev", "libmodbus", header="modbus/modbus.h"),
     )
 }
 
