@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from triage.config.profile.lint_meaning import lint_meaning
+from triage.config.profile.lint_names import lint_names
+from triage.config.profile.lint_registers import lint_registers
+from triage.config.profile.lint_steps import lint_steps
+from triage.config.profile.lint_topics import lint_topics
+from triage.config.profile.uses import Findings
 from triage.config.yamlfile import Document
 from triage.errors import InputFault
 
@@ -14,15 +20,10 @@ if TYPE_CHECKING:
 
 def lint(profile: Profile, document: Document, faults: Collection[str] | None) -> list[InputFault]:
     """Every fault between the parts of ``profile``; ``faults`` are the canonical names there are, None: unknown."""
-    found: list[InputFault] = []
-    if faults is not None:
-        found.extend(_strange_faults(profile, document, faults))
-    return found
-
-
-def _strange_faults(profile: Profile, document: Document, faults: Collection[str]) -> list[InputFault]:
-    found: list[InputFault] = []
-    for index, rule in enumerate(profile.faults):
-        if rule.is_ is not None and rule.is_ not in faults and rule.is_ != "unknown":
-            found.append(document.fault(("faults", index, "is"), f"no fault table knows {rule.is_!r}"))
-    return found
+    findings = Findings(profile, document)
+    lint_names(findings)
+    lint_registers(findings)
+    lint_topics(findings)
+    lint_meaning(findings, faults)
+    lint_steps(findings)
+    return sorted(findings.faults, key=lambda fault: fault.line or 0)

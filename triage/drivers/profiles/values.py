@@ -42,7 +42,7 @@ def number(value: Value) -> float | None:
     """``value`` as a finite number; a truth value is 0 or 1, a text counts when it reads as a number."""
     if isinstance(value, str):
         try:
-            value = float(value) if len(value) <= TEXT_LIMIT else None
+            value = float(value) if len(value) <= TEXT_LIMIT and "_" not in value else None
         except ValueError:
             return None
     if value is None:

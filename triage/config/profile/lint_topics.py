@@ -1,0 +1,94 @@
+"""What is understood over MQTT: expressions that are none, connectors that are not told apart, presence."""
+
+from __future__ import annotations
+
+import re
+
+import jmespath
+import jmespath.exceptions
+
+from triage.config.profile.topics import FaultEvent, Mqtt, Place, Presence
+from triage.config.profile.uses import Findings
+from triage.config.yamlfile import Place as At
+
+_CONNECTOR = "{connector}"
+
+
+def lint_topics(findings: Findings) -> None:
+    """The whole ``mqtt`` section, and the answers of actions."""
+    for action, spec in findings.profile.actions.given().items():
+        if spec.answer is not None:
+            at: At = ("actions", action.value, "answer")
+            _place(findings, at, spec.answer)
+            _paths(
+                findings, at, {"id": spec.answer.id, "reason": spec.answer.reason}, text=spec.answer.payload == "text"
+            )
+    mqtt = findings.profile.mqtt
+    if mqtt is None:
+        return
+    _device(findings, mqtt)
+    for name, value in mqtt.values.items():
+        _place(findings, ("mqtt", "values", name), value)
+        _connectors(findings, ("mqtt", "values", name), value, of_connector=value.of == "connector")
+    if mqtt.presence is not None:
+        _place(findings, ("mqtt", "presence"), mqtt.presence)
+        _connectors(findings, ("mqtt", "presence"), mqtt.presence, of_connector=False)
+        _presence(findings, mqtt.presence)
+    for index, event in enumerate(mqtt.events):
+        _place(findings, ("mqtt", "events", index), event)
+        _event(findings, ("mqtt", "events", index), event)
+
+
+def _place(findings: Findings, at: At, place: Place) -> None:
+    _paths(findings, at, {"path": place.path}, text=place.payload == "text")
+
+
+def _paths(findings: Findings, at: At, paths: dict[str, str | None], *, text: bool) -> None:
+    for field, path in paths.items():
+        if path is None:
+            continue
+        if text:
+            findings.add((*at, field), "a bare text has no parts", "use `payload: json`, or leave the path out")
+        try:
+            jmespath.compile(path.replace(_CONNECTOR, "1"))
+        except jmespath.exceptions.JMESPathError as error:
+            problem = str(error).splitlines()[0]
+            findings.add((*at, field), f"is no JMESPath: {problem}", 'quote names with other signs: "switch:0".output')
+
+
+def _connectors(findings: Findings, at: At, place: Place, *, of_connector: bool) -> None:
+    told = _CONNECTOR in (place.path or "") or all(_CONNECTOR in topic for topic in place.topics)
+    named = _CONNECTOR in (place.path or "") or any(_CONNECTOR in topic for topic in place.topics)
+    if of_connector and not told and findings.profile.connectors != 1:
+        remedy = "put {connector} into the topic or the path, or say `connectors: 1`"
+        findings.add(at, "all connectors would get the same value", remedy)
+    if named and not of_connector:
+        findings.add(at, "{connector} without a connector", "say `of: connector`, or leave it out")
+
+
+def _device(findings: Findings, mqtt: Mqtt) -> None:
+    try:
+        expression = re.compile(mqtt.device)
+    except re.error as error:
+        findings.add(("mqtt", "device"), f"is no regular expression: {error}", "mend it; [^+#/]+ is one level")
+        return
+    if mqtt.device_example is not None and expression.fullmatch(mqtt.device_example) is None:
+        problem = f"the example {mqtt.device_example!r} does not match `device`"
+        findings.add(("mqtt", "device_example"), problem, "mend one of them")
+
+
+def _presence(findings: Findings, presence: Presence) -> None:
+    if not presence.online and not presence.offline:
+        findings.add(("mqtt", "presence"), "says nothing", "give the values that mean online, or offline, or both")
+    for index, value in enumerate(presence.offline):
+        if value in presence.online:
+            findings.add(("mqtt", "presence", "offline", index), f"{value!r} also means online", "keep one of them")
+
+
+def _event(findings: Findings, at: At, event: FaultEvent) -> None:
+    paths = {name: getattr(event, name) for name in ("when", "key", "code", "info", "connector")}
+    _paths(findings, at, paths, text=event.payload == "text")
+    if event.code is None and event.does in {"raise", "list"}:
+        findings.add(at, f"`{event.does}` needs the fault's `code`", "give the path to it; it may be that of the key")
+    if _CONNECTOR in (event.path or "") or any(_CONNECTOR in topic for topic in event.topics):
+        findings.add(at, "{connector} without a connector", "give the path to its number with `connector`")
