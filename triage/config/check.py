@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ from triage.config.faultfile import load_fault_table
 from triage.config.fleetfile import load_fleet, load_teams
 from triage.config.lexiconfile import load_lexicon
 from triage.config.planfile import load_plans
+from triage.config.profile.file import Profile, load_profiles
 from triage.config.settings import FILES, Settings, load_settings, placed
 from triage.config.yamlfile import read_document
 from triage.core.classify import Lexicon
@@ -18,11 +19,9 @@ from triage.core.plan import PlanBook
 from triage.errors import InputError, InputFault
 
 Loaded = TypeVar("Loaded")
-Check = Callable[[Path], Sequence[InputFault]]
-"""A further check of one folder, for rooms this one cannot see (the drivers check their profiles)."""
 
 
-def check(path: Path, environ: Mapping[str, str], profiles: Check | None = None) -> list[InputFault]:
+def check(path: Path, environ: Mapping[str, str]) -> list[InputFault]:
     """All faults of the settings at ``path`` and of every file they name; empty when all is well.
 
     The files are checked even when the settings are faulty, as far as their names can be read.
@@ -30,17 +29,14 @@ def check(path: Path, environ: Mapping[str, str], profiles: Check | None = None)
     faults: list[InputFault] = []
     settings = _tried(faults, lambda: load_settings(path, environ))
     files = _files(path, settings)
-    _check_fleet(files, faults)
     lexicon = _tried(faults, lambda: load_lexicon(Path(files["lexicon"])))
     table = _tried(faults, lambda: load_fault_table(Path(files["faults"]), lexicon or Lexicon()))
     book = _tried(faults, lambda: load_plans(Path(files["plans"])))
     if table is not None and book is not None:
         faults.extend(unknown_fault_names(book, table, Path(files["plans"])))
-    folder = Path(files["profiles"])
-    if not folder.is_dir():
-        faults.append(InputFault(str(folder), None, "", "is not a folder", "name the folder with the profiles"))
-    elif profiles is not None:
-        faults.extend(profiles(folder))
+    names = None if table is None else table.names()
+    profiles = _tried(faults, lambda: load_profiles(Path(files["profiles"]), names))
+    _check_fleet(files, faults, profiles)
     return faults
 
 
@@ -60,14 +56,14 @@ def unknown_fault_names(book: PlanBook, table: FaultTable, folder: Path) -> list
     return faults
 
 
-def _check_fleet(files: Mapping[str, str], faults: list[InputFault]) -> None:
+def _check_fleet(files: Mapping[str, str], faults: list[InputFault], profiles: Mapping[str, Profile] | None) -> None:
     fleet, named = Path(files["fleet"]), files.get("teams")
     teams_path = Path(named) if named else fleet.with_name("teams.csv")
     known: set[str] | None = None
     if named or teams_path.exists():
         teams = _tried(faults, lambda: load_teams(teams_path))
         known = None if teams is None else {team.team for team in teams}
-    _tried(faults, lambda: load_fleet(fleet, known))
+    _tried(faults, lambda: load_fleet(fleet, known, profiles))
 
 
 def _files(path: Path, settings: Settings | None) -> dict[str, str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from charset_normalizer import from_bytes
 from msgspec import Struct
 
+from triage.config.profile.file import Profile
+from triage.config.profile.wiring import misfits
 from triage.config.yamlfile import read_bytes
 from triage.core.events import Registration
 from triage.errors import InputError, InputFault
@@ -68,8 +70,12 @@ class _Table(Struct):
             self.faults.append(InputFault(self.file, line, column, problem, remedy))
 
 
-def load_fleet(path: Path, teams: Collection[str] | None = None) -> tuple[Registration, ...]:
+def load_fleet(
+    path: Path, teams: Collection[str] | None = None, profiles: Mapping[str, Profile] | None = None
+) -> tuple[Registration, ...]:
     """The fleet in the CSV file at ``path``; with ``teams`` given, each named team must be one of them.
+
+    With ``profiles`` given, each row must fit its profile.
 
     Raises:
         InputError: every fault of the file, with line and column; nothing is taken then.
@@ -83,6 +89,8 @@ def load_fleet(path: Path, teams: Collection[str] | None = None) -> tuple[Regist
         if pile.pile in seen and pile.pile:
             row.fault("pile", f"pile {pile.pile!r} is already on line {seen[pile.pile]}", "give every pile its own id")
         seen.setdefault(pile.pile, line)
+        for column, problem, remedy in misfits(pile, profiles) if profiles is not None else ():
+            row.fault(column, problem, remedy)
         piles.append(pile)
     if table.faults:
         raise InputError(table.faults)

@@ -9,7 +9,7 @@ from triage.config.check import check
 from triage.config.faultfile import load_fault_table
 from triage.config.lexiconfile import load_lexicon
 from triage.core.classify import Lexicon
-from triage.errors import InputError, InputFault
+from triage.errors import InputError
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -57,16 +57,53 @@ def test_settings_that_are_no_yaml_do_not_hide_the_other_files(house: Path) -> N
     assert {Path(fault.file).name for fault in check(house / "triage.yaml", {})} == {"triage.yaml", "fleet.csv"}
 
 
-def test_profiles_are_checked_by_whoever_knows_them(house: Path) -> None:
-    fault = InputFault("p.yaml", 1, "x", "wrong")
-    seen: list[Path] = []
+PROFILE = """\
+profile: box
+title: {en: Box, zh: 盒}
+vendor: Somebody
+models: [Box]
+sources: [a test]
+verified: never
+modbus:
+  registers:
+    state: {table: holding, address: 1, type: u16}
+status:
+  - from: state
+    map: {0: available, 1: charging}
+faults:
+  - from: state
+    codes: {9: FIRE}
+"""
+ROW = "north,mall,{pile},{profile},m,{connectors},{endpoint},,,{switch},,,,"
 
-    def profiles(folder: Path) -> list[InputFault]:
-        seen.append(folder)
-        return [fault]
 
-    assert check(house / "triage.yaml", {}, profiles) == [fault]
-    assert seen == [house / "profiles"]
+def test_profiles_are_checked_and_rows_against_them(house: Path) -> None:
+    (house / "profiles" / "box.yaml").write_text(PROFILE.replace("FIRE", "NoSuchFault"), "utf-8")
+    (found,) = check(house / "triage.yaml", {})
+    assert (Path(found.file).name, found.line) == ("box.yaml", 15)
+    assert "NoSuchFault" in found.problem
+    (house / "profiles" / "box.yaml").write_text(PROFILE.replace("FIRE", "InternalError"), "utf-8")
+    rows = [
+        ROW.format(pile="X1", profile="boxx", connectors=1, endpoint="10.0.0.1", switch=""),
+        ROW.format(pile="X2", profile="box", connectors=1, endpoint="", switch=""),
+        ROW.format(pile="X3", profile="box", connectors=1, endpoint="10.0.0.1:99999", switch=""),
+        ROW.format(pile="X4", profile="box", connectors=1, endpoint="10.0.0.1", switch="plug7"),
+        ROW.format(pile="X5", profile="box", connectors=1, endpoint="10.0.0.1:1502", switch="box@plug7#1"),
+        ROW.format(pile="X6", profile="box", connectors=2, endpoint="pile-7.example", switch=""),
+    ]
+    fleet = house / "fleet.csv"
+    lines = len(fleet.read_text("utf-8").splitlines())
+    with fleet.open("a", encoding="utf-8") as file:
+        file.write("\n".join(rows) + "\n")
+    faults = check(house / "triage.yaml", {})
+    assert [(fault.line, fault.field) for fault in faults] == [
+        (lines + 1, "profile"),
+        (lines + 2, "endpoint"),
+        (lines + 3, "endpoint"),
+        (lines + 4, "power_switch"),
+        (lines + 5, "power_switch"),
+    ]
+    assert all(fault.remedy for fault in faults)
 
 
 def test_without_a_teams_file_any_team_may_be_named(house: Path) -> None:
