@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -55,6 +55,14 @@ class Driver(Protocol):
 
     async def send(self, command: Command) -> Dispatch:
         """Look a second time, then send, at most once. Never raises for anything the field can do."""
+
+
+@runtime_checkable
+class Restorer(Driver, Protocol):
+    """A driver whose commands have a middle in which nobody may be left."""
+
+    async def restore(self, command: Command) -> None:
+        """An earlier process may have died in the middle of ``command``: bring things back to safety, begin nothing."""
 
 
 class Dispatch(Struct, frozen=True):

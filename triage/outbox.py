@@ -17,7 +17,7 @@ from msgspec import Struct
 from triage.core.effects import Command, OrderNotice, OutboxItem
 from triage.core.events import EffectOutcome, Event
 from triage.core.vocabulary import READS, Repeat
-from triage.interfaces import Clock, Desk, Dispatch, Driver, Inlet
+from triage.interfaces import Clock, Desk, Dispatch, Driver, Inlet, Restorer
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +62,7 @@ class Outbox:
         self._speed = speed
         self._lanes: dict[str, deque[Command]] = {}
         self._sending: dict[str, asyncio.Task[None]] = {}
+        self._restorable: list[Command] = []
         self._slots = asyncio.Semaphore(LANES_LIMIT)
         self._notices: list[_Notice] = []
         self._more = asyncio.Event()
@@ -70,7 +71,15 @@ class Outbox:
 
     def resume(self, items: Iterable[OutboxItem]) -> None:
         """Take up what an earlier process left: everything but what it may have sent already."""
-        self._take(item for item in items if item.effect.repeat is not Repeat.NEVER_BLIND)
+        kept = list(items)
+        self._take(item for item in kept if item.effect.repeat is not Repeat.NEVER_BLIND)
+        self._restorable = [
+            item.effect
+            for item in kept
+            if isinstance(item.effect, Command)
+            and item.effect.repeat is Repeat.NEVER_BLIND
+            and isinstance(self._drivers.get(item.effect.driver_profile), Restorer)
+        ]
 
     def release(self, items: Iterable[OutboxItem]) -> None:
         """Take committed effects; called after their commit, by the process that committed them."""
@@ -96,6 +105,14 @@ class Outbox:
         self._tasks = [asyncio.create_task(self._deliver_notices(), name="outbox notices")]
         for pile in list(self._lanes):
             self._begin(pile)
+
+    async def restore(self) -> None:
+        """Bring back to safety what an earlier process may have left in the middle; drivers must have been started."""
+        commands, self._restorable = self._restorable, []
+        for command in commands:
+            driver = self._drivers.get(command.driver_profile)
+            if isinstance(driver, Restorer):
+                await driver.restore(command)
 
     async def stop(self) -> None:
         """Stop carrying out; what is left is on record."""

@@ -108,13 +108,17 @@ class MqttDriver:
             self.counters.refusals[dispatch.reason] += 1
         return dispatch
 
+    def refuse(self, command: Command, now: datetime) -> str | None:
+        """Why ``command`` must not leave now, by what this driver saw itself; None when nothing speaks against it."""
+        return self._look.refuse(command, now, self._clock.monotonic())
+
     async def _send(self, command: Command) -> Dispatch:
         try:
             topic, payload = encode(command)
         except (TypeError, ValueError, RecursionError):
             return Dispatch("not_sent", "cannot_be_written")
         now = self._clock.now()
-        refusal = self._look.refuse(command, now, self._clock.monotonic())
+        refusal = self.refuse(command, now)
         if refusal is not None:
             return Dispatch("not_sent", refusal)
         left_s = (command.expires_at - now).total_seconds()

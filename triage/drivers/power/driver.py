@@ -1,0 +1,297 @@
+"""The way to a pile that nothing else can restart: its power, cut and restored by the switch that feeds it.
+
+Everything behind a switch goes dark with it, so the second look is asked about every pile there, the switch's own
+meter is read where it has one, and both switchings are read back. Cutting happens at most once; restoring is repeated
+until it is seen, also by the next process when this one dies in between: nobody may be left in the dark by us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+
+from triage.config.profile.actions import Step, Switching
+from triage.config.profile.file import Profile
+from triage.config.profile.wiring import Switch, switch_of
+from triage.core.effects import Command
+from triage.core.events import CommandAnswer, DriverLink, Registration
+from triage.core.means import POWER_SWITCH
+from triage.core.vocabulary import Action, AnswerResult
+from triage.drivers.profiles.interpreter import Interpreter
+from triage.drivers.profiles.values import Value, Values, number
+from triage.interfaces import Clock, Dispatch, Inlet
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 0.5
+PAUSE_FIRST_S = 1.0
+PAUSE_MOST_S = 30.0
+
+
+class Hands(Protocol):
+    """What reaches the switches of one protocol."""
+
+    async def look(self, pile: str) -> Values | None:
+        """A fresh reading of the device so called, None when it cannot be had."""
+
+    async def carry_out(self, pile: str, connector: int, steps: Sequence[Step]) -> Dispatch:
+        """Do the steps on one of its channels."""
+
+
+class Witness(Protocol):
+    """What saw the piles of one dialect with its own eyes."""
+
+    def refuse(self, command: Command, now: datetime) -> str | None:
+        """Why ``command`` must not leave, or None."""
+
+
+class _Feed(Struct, frozen=True, kw_only=True):
+    """One channel: the switch, how it switches, and the piles behind it."""
+
+    switch: Switch
+    switching: Switching
+    interpreter: Interpreter
+    piles: tuple[Registration, ...]
+
+
+def switch_registrations(registrations: Sequence[Registration], profiles: Mapping[str, Profile]) -> list[Registration]:
+    """The switches that feed ``registrations``, as devices for the drivers that reach them."""
+    found: dict[str, Switch] = {}
+    for row in registrations:
+        if row.power_switch:
+            switch = switch_of(row.power_switch, profiles)
+            known = found.get(switch.device)
+            if known is None or switch.channel > known.channel:
+                found[switch.device] = switch
+    return [
+        Registration(
+            pile=name,
+            site="",
+            region="",
+            profile=switch.profile,
+            connectors=profiles[switch.profile].connectors or switch.channel,
+            endpoint=switch.endpoint,
+            unit=switch.unit,
+        )
+        for name, switch in found.items()
+    ]
+
+
+class PowerSwitches:
+    """Carries out power cycles; implements :class:`triage.interfaces.Driver` and ``Restorer``."""
+
+    name = POWER_SWITCH
+
+    def __init__(self, *, clock: Clock, speed: float = 1.0) -> None:
+        """``speed`` divides how long the power stays away."""
+        self._clock = clock
+        self._speed = speed
+        self._feeds: dict[str, _Feed] = {}
+        self._hands: Mapping[str, Hands] = {}
+        self._witnesses: Mapping[str, Witness] = {}
+        self._cycles: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._dark: set[str] = set()
+        self._inlet: Inlet | None = None
+
+    def adopt(
+        self,
+        registrations: Sequence[Registration],
+        profiles: Mapping[str, Profile],
+        hands: Mapping[str, Hands],
+        witnesses: Mapping[str, Witness],
+    ) -> None:
+        """The fleet as it is now; ``hands`` and ``witnesses`` by the profile they speak."""
+        self._hands, self._witnesses = hands, witnesses
+        behind: dict[str, list[Registration]] = {}
+        for row in registrations:
+            if row.power_switch:
+                behind.setdefault(row.power_switch, []).append(row)
+        self._feeds = {}
+        for text, rows in behind.items():
+            switch = switch_of(text, profiles)
+            profile = profiles[switch.profile]
+            assert profile.switching is not None  # noqa: S101 - switch_of takes no other
+            channels = max(profile.connectors or 1, switch.channel)
+            interpreter = Interpreter(profile, channels)
+            feed = _Feed(switch=switch, switching=profile.switching, interpreter=interpreter, piles=tuple(rows))
+            self._feeds.update({row.pile: feed for row in rows})
+
+    async def start(self, inlet: Inlet) -> None:
+        """Nothing to connect: the protocols' own drivers reach the switches."""
+        self._inlet = inlet
+        inlet.offer([DriverLink(received_at=self._clock.now(), driver=self.name, up=True)])
+
+    async def stop(self) -> None:
+        """Leave; what is dark is restored by the next process."""
+        tasks = list(self._cycles.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def trouble(self) -> str | None:
+        """What could not be switched on again yet, in one sentence."""
+        return f"still without power: {', '.join(sorted(self._dark))}" if self._dark else None
+
+    async def send(self, command: Command) -> Dispatch:
+        """Look at everything behind the switch, then cut its power, at most once."""
+        feed = self._feeds.get(command.pile)
+        if feed is None or command.action is not Action.POWER_CYCLE:
+            return Dispatch("not_sent", f"no switch can do {command.action} for {command.pile}")
+        key = (feed.switch.device, feed.switch.channel)
+        if key in self._cycles:
+            return Dispatch("not_sent", "the switch is at work")
+        refusal = self._refuse(command, feed) or await self._loaded(feed)
+        if refusal is None and self._clock.now() >= command.expires_at:
+            refusal = "expired"
+        if refusal is None:
+            refusal = self._refuse(command, feed)  # reading the switch took time
+        if refusal is not None or key in self._cycles:
+            return Dispatch("not_sent", refusal or "the switch is at work")
+        ours: asyncio.Future[Dispatch] = asyncio.get_running_loop().create_future()
+        self._begin(key, self._cycle(command, feed, ours))
+        return await ours
+
+    async def restore(self, command: Command) -> None:
+        """An earlier process may have died between off and on: see that the power is back."""
+        feed = self._feeds.get(command.pile)
+        if feed is None:
+            return
+        key = (feed.switch.device, feed.switch.channel)
+        if key not in self._cycles:
+            self._begin(key, self._switch_on(feed))
+
+    def _begin(self, key: tuple[str, int], work: Coroutine[Any, Any, object]) -> None:
+        async def run() -> None:
+            try:
+                await work
+            except Exception:  # a defect must not leave the channel marked as busy
+                log.exception("a power cycle broke", switch=key[0], channel=key[1])
+            finally:
+                self._cycles.pop(key, None)
+
+        self._cycles[key] = asyncio.create_task(run(), name=f"power {key[0]}#{key[1]}")
+
+    # Looking -------------------------------------------------------------------------------------------------------
+
+    def _refuse(self, command: Command, feed: _Feed) -> str | None:
+        """What the drivers of the piles behind the switch saw, each with its own eyes."""
+        now = self._clock.now()
+        for row in feed.piles:
+            witness = self._witnesses.get(row.profile)
+            if witness is None:
+                return f"{row.pile}: nobody sees it"
+            args = command.args if row.pile == command.pile else {}
+            asked = replace(command, pile=row.pile, site=row.site, connector=0, args=args)
+            reason = witness.refuse(asked, now)
+            if reason is not None:
+                return reason if row.pile == command.pile else f"{row.pile}: {reason}"
+        return None
+
+    async def _view(self, feed: _Feed) -> dict[str, Value] | None:
+        hands = self._hands.get(feed.switch.profile)
+        values = None if hands is None else await hands.look(feed.switch.device)
+        if values is None or values.impossible:
+            return None
+        return feed.interpreter.views(values).get(feed.switch.channel)
+
+    async def _is_on(self, feed: _Feed) -> bool | None:
+        view = await self._view(feed)
+        said = None if view is None else number(_plain(view.get(feed.switching.state)))
+        return None if said is None else said != 0
+
+    async def _loaded(self, feed: _Feed) -> str | None:
+        """Why the switch must stay as it is, by its own word."""
+        view = await self._view(feed)
+        if view is None:
+            return "the switch cannot be read"
+        switching = feed.switching
+        state = number(_plain(view.get(switching.state)))
+        if state is None:
+            return "the switch does not tell whether it is on"
+        if state == 0:
+            return "the switch is off already, and not by us"
+        for name, most, unit in (
+            (switching.load_w, switching.idle_below_w, "W"),
+            (switching.load_a, switching.idle_below_a, "A"),
+        ):
+            if name is None:
+                continue
+            load = number(view.get(name))
+            if load is None:
+                return "the switch does not tell its load"
+            if abs(load) >= most:
+                return f"{load:g} {unit} flow through the switch"
+        return None
+
+    # Switching -----------------------------------------------------------------------------------------------------
+
+    async def _cycle(self, command: Command, feed: _Feed, told: asyncio.Future[Dispatch]) -> None:
+        switch, switching = feed.switch, feed.switching
+        try:
+            dispatch = await self._hands[switch.profile].carry_out(switch.device, switch.channel, switching.off)
+        except BaseException as error:
+            if not told.done():
+                told.set_result(Dispatch("unknown", f"the switch's driver failed: {type(error).__name__}"))
+            raise
+        if not told.done():
+            told.set_result(dispatch)
+        if dispatch.outcome == "not_sent":
+            return
+        was_off = await self._reached(feed, wanted=False)
+        await asyncio.sleep(switching.off_s / self._speed)
+        await self._switch_on(feed)
+        if was_off:
+            self._answer(command, AnswerResult.ACCEPTED, "seen off and on again")
+        else:
+            self._answer(command, AnswerResult.REFUSED, "the switch was never seen off")
+
+    async def _switch_on(self, feed: _Feed) -> None:
+        """Until it is seen on: whatever else happens, the power comes back."""
+        switch, pause_s = feed.switch, PAUSE_FIRST_S
+        names = ", ".join(row.pile for row in feed.piles)
+        if feed.switching.restores_itself and await self._reached(feed, wanted=True):
+            return
+        while await self._is_on(feed) is not True:
+            dispatch = await self._hands[switch.profile].carry_out(switch.device, switch.channel, feed.switching.on)
+            if await self._reached(feed, wanted=True):
+                break
+            self._dark.add(names)
+            log.error("the power is not back yet", switch=switch.device, piles=names, reason=dispatch.reason)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, PAUSE_MOST_S)
+        self._dark.discard(names)
+
+    async def _reached(self, feed: _Feed, *, wanted: bool) -> bool:
+        """Whether the switch is seen as ``wanted`` in time."""
+        until_s = self._clock.monotonic() + feed.switching.within_s
+        while True:
+            if await self._is_on(feed) is wanted:
+                return True
+            if self._clock.monotonic() >= until_s:
+                return False
+            await asyncio.sleep(LOOK_S)
+
+    def _answer(self, command: Command, result: AnswerResult, reason: str) -> None:
+        if self._inlet is not None:
+            answer = CommandAnswer(
+                received_at=self._clock.now(),
+                site=command.site,
+                pile=command.pile,
+                command=command.id,
+                result=result,
+                reason=reason,
+            )
+            self._inlet.offer([answer])
+
+
+def _plain(value: Value) -> Value:
+    """A switch's state as a number: plugs say ON and OFF."""
+    if isinstance(value, str):
+        return {"on": 1, "off": 0, "true": 1, "false": 0}.get(value.strip().lower(), value)
+    return value
