@@ -116,11 +116,12 @@ async def open_room(*desks: Desk) -> AsyncIterator[Room]:
 
 def command(id: str = "I1.1", action: Action = Action.RESET_SOFT, **changes: Any) -> OutboxItem:
     profile = changes.pop("profile", "pile/v1")
+    pile = changes.pop("pile", "P1")
     expires = changes.pop("expires_at", NOW + timedelta(seconds=60))
     effect = Command(
         id=id,
         site="S1",
-        pile="P1",
+        pile=pile,
         driver_profile=profile,
         action=action,
         connector=0,
@@ -235,6 +236,49 @@ async def test_commands_keep_their_order() -> None:
         room.outbox.release([command(f"I1.{n}") for n in range(50)])
         await room.until(lambda: len(room.outcomes) == 50)
         assert room.driver.sent == [f"I1.{n}" for n in range(50)]
+
+
+async def test_a_slow_pile_holds_up_no_other() -> None:
+    async with open_room() as room:
+        gate = asyncio.Event()
+        send = room.driver.send
+
+        async def slow(order: Command) -> Dispatch:
+            if order.pile == "P1":
+                await gate.wait()
+            return await send(order)
+
+        room.driver.send = slow  # type: ignore[method-assign]
+        room.outbox.release([command("I1.1"), command("I1.2"), command("I2.1", pile="P2")])
+        await room.until(lambda: room.told() == [("I2.1", "sent")])
+        assert room.outbox.pending()[0] == 2
+        gate.set()
+        await room.until(lambda: room.told() == [("I2.1", "sent"), ("I1.1", "sent"), ("I1.2", "sent")])
+
+
+class Restoring(Driver):
+    """A driver whose commands have a middle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.restored: list[str] = []
+
+    async def restore(self, command: Command) -> None:
+        self.restored.append(command.id)
+
+
+async def test_what_a_dead_process_left_in_the_middle_is_restored_and_not_repeated() -> None:
+    room = Room()
+    driver = Restoring()
+    outbox = Outbox({"pile/v1": room.driver, "power_switch": driver}, {}, room.clock)
+    cycle = command("I1.1", Action.POWER_CYCLE, profile="power_switch")
+    outbox.resume([cycle, command("I2.1", Action.RESET_HARD, pile="P2")])
+    outbox.start(room)
+    await outbox.restore()
+    await outbox.restore()
+    assert driver.restored == ["I1.1"]
+    assert driver.sent == room.driver.sent == []
+    await outbox.stop()
 
 
 async def test_settled_items_are_not_carried_out() -> None:
