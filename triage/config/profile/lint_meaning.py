@@ -37,6 +37,8 @@ def _units(findings: Findings) -> None:
         _fits(findings, ("switching", "load_w"), profile.switching.load_w, "W")
         _fits(findings, ("switching", "load_a"), profile.switching.load_a, "A")
     for name, derived in profile.derived.items():
+        if derived.hex and not derived.join:
+            findings.add(("derived", name, "hex"), "`hex` is for `join`", "leave it out")
         problem = conversion(derived, [findings.units.get(each) for each in sources(derived)]).problem
         if problem:
             findings.add(("derived", name), problem, "give every value its unit, and let units convert by themselves")

@@ -30,6 +30,10 @@ def lint_topics(findings: Findings) -> None:
     for name, value in mqtt.values.items():
         _place(findings, ("mqtt", "values", name), value)
         _connectors(findings, ("mqtt", "values", name), value, of_connector=value.of == "connector")
+        for index, place in enumerate(value.also):
+            _place(findings, ("mqtt", "values", name, "also", index), place)
+            at = ("mqtt", "values", name, "also", index)
+            _connectors(findings, at, place, of_connector=value.of == "connector")
     if mqtt.presence is not None:
         _place(findings, ("mqtt", "presence"), mqtt.presence)
         _connectors(findings, ("mqtt", "presence"), mqtt.presence, of_connector=False)

@@ -97,6 +97,8 @@ def conditions(profile: Profile) -> Iterator[Asked]:
     if profile.session is not None:
         yield from _listed(("session", "live"), profile.session.live, frozenset({STATUS}))
         yield from _listed(("session", "none"), profile.session.none, frozenset({STATUS}))
+    if profile.boot is not None:
+        yield Asked(("boot", "starting"), profile.boot.starting, fresh=True)
     for action, spec in profile.actions.given().items():
         yield Asked(("actions", action.value, "require"), spec.require, RESERVED)
     for at, step in steps(profile):

@@ -58,7 +58,7 @@ def _needs(derived: Derived) -> set[str]:
 
 def _compute(derived: Derived, parts: tuple[str, ...], how: Conversion) -> Compute:
     if derived.join:
-        return _join(parts, derived.separator)
+        return _join(parts, derived.separator, _hex if derived.hex else text)
     if derived.cases:
         return _cases(derived.cases, how)
     if derived.first:
@@ -160,9 +160,14 @@ def _converted(value: Value, factor: float) -> Value:
     return None if found is None else _tidy(found * factor)
 
 
-def _join(parts: tuple[str, ...], separator: str) -> Compute:
+def _join(parts: tuple[str, ...], separator: str, write: Callable[[Value], str]) -> Compute:
     def computed(values: Mapping[str, Value]) -> Value:
         said = [values.get(name) for name in parts]
-        return None if None in said else separator.join(text(each) for each in said)[:TEXT_LIMIT]
+        return None if None in said else separator.join(write(each) for each in said)[:TEXT_LIMIT]
 
     return computed
+
+
+def _hex(value: Value) -> str:
+    """A whole number as vendors print groups of codes: 160 is a0."""
+    return f"{value:x}" if isinstance(value, int) and not isinstance(value, bool) else text(value)

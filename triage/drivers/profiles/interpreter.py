@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from triage.config.profile.file import Profile
 from triage.config.profile.meaning import Condition
+from triage.config.profile.uses import RESERVED, SESSION, STATUS
 from triage.core.events import FaultClaim, Reading
 from triage.core.vocabulary import BootReason
 from triage.drivers.profiles.conditions import prepare, why_not
@@ -14,11 +15,6 @@ from triage.drivers.profiles.faults import FaultReader
 from triage.drivers.profiles.readings import Meter, SessionReader, StatusReader, factor
 from triage.drivers.profiles.values import Value, Values, find, number, table, text, visible
 
-STATUS = "connector_status"
-SESSION = "session_live"
-RESERVED = frozenset({STATUS, SESSION})
-"""Names every connector's view has beside the profile's: its canonical status, and whether a session is live."""
-
 _WORD_LIMIT = 100
 
 
@@ -26,7 +22,8 @@ class Sighting(Struct, frozen=True, kw_only=True):
     """What one look at a device says.
 
     ``wrong`` is not empty when the look must not be used: the device is another model, or says what cannot be.
-    ``unlisted`` are values that no table explains; the look is used, their meaning is unknown.
+    ``unlisted`` are values that no table explains; the look is used, their meaning is unknown. ``starting`` while the
+    device says that it is just starting.
     """
 
     readings: tuple[Reading, ...] = ()
@@ -34,6 +31,7 @@ class Sighting(Struct, frozen=True, kw_only=True):
     uptime_s: float | None = None
     boot_id: str | None = None
     boot_reason: BootReason | None = None
+    starting: bool = False
     firmware: str | None = None
     model: str | None = None
     serial: str | None = None
@@ -68,6 +66,7 @@ class Interpreter:
         self._faults = FaultReader(profile.faults, self._own)
         self._expected = [(each, prepare(each), self._asks_connectors(each)) for each in profile.identity.expect]
         boot = profile.boot
+        self._start = prepare(boot.starting if boot is not None else {})
         self._uptime_s = factor(known.get(boot.uptime)) if boot is not None and boot.uptime is not None else 1.0
         self._reasons = table(boot.reasons) if boot is not None else {}
 
@@ -84,6 +83,7 @@ class Interpreter:
             uptime_s=uptime_s,
             boot_id=boot_id,
             boot_reason=reason,
+            starting=self._starting(look),
             firmware=self._word(look, who.firmware),
             model=self._word(look, who.model),
             serial=self._word(look, who.serial),
@@ -153,6 +153,12 @@ class Interpreter:
 
     def _asks_connectors(self, condition: Condition) -> bool:
         return any(name in self._own or name in RESERVED for name in condition)
+
+    def _starting(self, look: _Look) -> bool:
+        boot = self._profile.boot
+        if boot is None or not boot.starting:
+            return False
+        return any(self._start(view) for view in (look.pile, *(view for _, view in look.connectors)))
 
     def _boot(self, look: _Look) -> tuple[float | None, str | None, BootReason | None]:
         boot = self._profile.boot

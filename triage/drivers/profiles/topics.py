@@ -21,7 +21,7 @@ _JSON = msgspec.json.Decoder()
 _TRUE = frozenset({"true", "1", "on", "yes"})
 _FALSE = frozenset({"false", "0", "off", "no"})
 _CHAIN = frozenset({"subexpression", "index_expression", "pipe"})
-_THROUGH = frozenset({"projection", "filter_projection", "value_projection", "flatten", "slice", "comparator"})
+_THROUGH = frozenset({"projection", "filter_projection", "value_projection", "flatten", "slice"})
 
 NOT_SAID: Final = "\x00not said"
 """What :meth:`Extractor.take` gives when a payload does not speak of the value at all: what was known still holds."""
@@ -71,9 +71,9 @@ def our_number(mqtt: Mqtt, own: Value, connectors: int) -> int:
     return ours if 1 <= ours <= connectors else 0
 
 
-def topics_of(place: Place, mqtt: Mqtt, device: str, connector: int) -> tuple[str, ...]:
-    """The topics of ``place`` for our ``connector`` of ``device``."""
-    return tuple(fill(topic, device, own_number(mqtt, max(connector, 1))) for topic in place.topics)
+def topics_of(place: Place, mqtt: Mqtt, device: str, connector: int, *, id: str = "") -> tuple[str, ...]:
+    """The topics of ``place`` for our ``connector`` of ``device``; ``id`` is the command's, for topics of answers."""
+    return tuple(fill(topic, device, own_number(mqtt, max(connector, 1)), id=id) for topic in place.topics)
 
 
 def routes(mqtt: Mqtt, device: str, connectors: int) -> dict[str, tuple[Source, ...]]:
@@ -81,15 +81,20 @@ def routes(mqtt: Mqtt, device: str, connectors: int) -> dict[str, tuple[Source, 
     found: dict[str, list[Source]] = {}
     for name, value in mqtt.values.items():
         for connector in range(1, connectors + 1) if value.of == "connector" else (0,):
-            source = Source(name, connector, value_reader(value, mqtt, connector))
-            for topic in topics_of(value, mqtt, device, connector):
-                found.setdefault(topic, []).append(source)
+            for place in (value, *value.also):
+                source = Source(name, connector, value_reader(value, mqtt, connector, place))
+                for topic in topics_of(place, mqtt, device, connector):
+                    found.setdefault(topic, []).append(source)
     return {topic: tuple(sources) for topic, sources in found.items()}
 
 
-def value_reader(value: TopicValue, mqtt: Mqtt, connector: int) -> Callable[[bytes], Value]:
-    """How ``value`` is taken from a payload; raises UnreadableError and ImpossibleError."""
-    extractor = Extractor(value, own_number(mqtt, max(connector, 1)))
+def value_reader(value: TopicValue, mqtt: Mqtt, connector: int, place: Place | None = None) -> Callable[[bytes], Value]:
+    """How ``value`` of our ``connector`` is taken from a payload of ``place``, left out: of its first place.
+
+    What it gives raises UnreadableError for a payload that is not what it should be, and ImpossibleError beyond the
+    value's range.
+    """
+    extractor = Extractor(place or value, own_number(mqtt, max(connector, 1)))
     scaling = Scaling(value.scale, value.offset)
 
     def taken(payload: bytes) -> Value:
@@ -135,7 +140,12 @@ def read_payload(payload: bytes, kind: Literal["json", "text"]) -> Any:
 
 
 class Path:
-    """A JMESPath expression that knows *nothing there* from *nothing said*."""
+    """A JMESPath expression that knows *nothing there* from *nothing said*.
+
+    Many messages tell only what changed. A plain path (fields and indices) that is there and holds ``null`` says that
+    there is no value. A path that is not there, or a filter that matches nothing, says nothing. A function given what
+    it cannot take says that nothing can be known: that is no value, so that an old one does not stand for ever.
+    """
 
     def __init__(self, expression: str) -> None:
         """Compile ``expression``.
@@ -145,16 +155,25 @@ class Path:
         """
         self._compiled = jmespath.compile(expression)
         self._roots = _roots(self._compiled.parsed)
+        self._plain = [chain for chain, whole in self._roots if whole]
+        self._defaults = _defaults(self._compiled.parsed)
 
     def find(self, document: Any) -> Any:
-        """What the expression finds; NOT_SAID when ``document`` has none of what it starts from."""
+        """What the expression finds; NOT_SAID when ``document`` does not speak of it."""
         try:
             found = self._compiled.search(document)
         except (jmespath.exceptions.JMESPathError, TypeError, ValueError, RecursionError):
-            return None  # a function was given what it cannot take: there is no such value
-        if found is None and self._roots and not any(_there(document, root) for root in self._roots):
-            return NOT_SAID
-        return found
+            found = None
+            plain = [chain for chain, _ in self._roots]
+        else:
+            plain = self._plain
+            if found is not None and (self._defaults or not self._roots):
+                return found
+        if found is None:
+            there = any(_there(document, chain) for chain in plain) or not self._roots
+        else:
+            there = any(_there(document, chain) for chain, _ in self._roots)
+        return found if there else NOT_SAID
 
 
 def scalar(said: Any, kind: str = "any") -> Value:
@@ -195,11 +214,11 @@ Step = str | int
 Chain = tuple[Step, ...]
 
 
-def _roots(node: Mapping[str, Any]) -> list[Chain]:
-    """The plain chains of fields and indices an expression starts from."""
+def _roots(node: Mapping[str, Any]) -> list[tuple[Chain, bool]]:
+    """The chains of fields and indices an expression starts from, and whether each is plain to its end."""
     chain, whole = _chain(node)
     if whole or chain:
-        return [chain] if chain else []
+        return [(chain, whole)] if chain else []
     return [root for child in node["children"] for root in _roots(child)]
 
 
@@ -221,6 +240,14 @@ def _chain(node: Mapping[str, Any]) -> tuple[Chain, bool]:
     if kind in _THROUGH:
         return _chain(node["children"][0])[0], False
     return (), False
+
+
+def _defaults(node: Mapping[str, Any]) -> bool:
+    """Whether the author says what holds when nothing is there: ``path || 'none'``."""
+    kind = node["type"]
+    if kind == "pipe":
+        return _defaults(node["children"][-1])
+    return bool(kind == "or_expression" or (kind == "function_expression" and node["value"] == "not_null"))
 
 
 def _there(document: Any, chain: Chain) -> bool:
