@@ -82,8 +82,6 @@ def _device(findings: Findings, mqtt: Mqtt) -> None:
 
 
 def _presence(findings: Findings, presence: Presence) -> None:
-    if not presence.online and not presence.offline:
-        findings.add(("mqtt", "presence"), "says nothing", "give the values that mean online, or offline, or both")
     for index, value in enumerate(presence.offline):
         if value in presence.online:
             findings.add(("mqtt", "presence", "offline", index), f"{value!r} also means online", "keep one of them")

@@ -15,6 +15,8 @@ from triage.drivers.profiles.faults import FaultReader
 from triage.drivers.profiles.readings import Meter, SessionReader, StatusReader, factor
 from triage.drivers.profiles.values import Value, Values, find, number, table, text, visible
 
+__all__ = ["RESERVED", "Interpreter", "Sighting"]
+
 _WORD_LIMIT = 100
 
 
