@@ -1,0 +1,210 @@
+"""An action on its course: step by step, the first write at most once, the later ones until they are done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import structlog
+from msgspec import Struct
+
+from triage.config.profile.actions import Step
+from triage.config.profile.meaning import Condition
+from triage.config.profile.registers import Modbus, Register
+from triage.config.profile.words import Scalar
+from triage.config.profile.writing import UnwritableError
+from triage.drivers.modbus.counters import Counters
+from triage.drivers.modbus.device import Device
+from triage.drivers.modbus.messages import ACKNOWLEDGE, AskError, ExceptionReplyError, Write
+from triage.drivers.modbus.room import Kind
+from triage.drivers.profiles.registers import address, encode, unit_id
+
+log = structlog.get_logger(__name__)
+
+INSIST_S = 60.0
+"""A later write is tried for so long: a device left half way, locked or switched off, is worse than one more write."""
+
+LEAST_S = 2.0
+"""No speed makes a real device answer sooner."""
+
+LOOK_EVERY_S = 1.0
+AGAIN_FIRST_S, AGAIN_MOST_S = 0.25, 5.0
+
+
+class Pause(Struct, frozen=True):
+    """Wait."""
+
+    wait_s: float
+
+
+class Await(Struct, frozen=True):
+    """Read until the condition holds."""
+
+    condition: Condition
+    within_s: float
+
+
+class Send(Struct, frozen=True):
+    """One write request."""
+
+    unit: int
+    write: Write
+    within_s: float
+    name: str
+
+
+Move = Pause | Await | Send
+
+
+class UnmetError(Exception):
+    """What was expected did not come; the text says what."""
+
+
+def moves(steps: Sequence[Step], connector: int, kind: Kind, speed: float = 1.0) -> tuple[Move, ...]:
+    """The requests and waits of ``steps``; a connector's register is written for every connector when it is 0.
+
+    Raises:
+        UnwritableError: a value must not or cannot be written; then nothing of the action may leave.
+    """
+    found: list[Move] = []
+    for step in steps:
+        if step.write is not None:
+            for name, value in step.write.items():
+                found.extend(_sends(name, value, connector, kind, max(LEAST_S, max(INSIST_S, step.within_s) / speed)))
+        elif step.expect is not None:
+            found.append(Await(step.expect, max(LEAST_S, step.within_s / speed)))
+        elif step.wait_s is not None:
+            found.append(Pause(step.wait_s / speed))
+        else:
+            raise UnwritableError("a message cannot be published over Modbus")
+    return tuple(found)
+
+
+def _sends(name: str, value: Scalar, connector: int, kind: Kind, within_s: float) -> list[Send]:
+    register = kind.modbus.registers.get(name)
+    if register is None:
+        raise UnwritableError(f"{name} is no register of the profile")
+    try:
+        words = encode(register, value, kind.modbus)
+    except UnwritableError as error:
+        raise UnwritableError(f"{name}: {error}") from None
+    everywhere = register.of == "connector" and connector == 0
+    numbers = range(1, kind.layout.connectors + 1) if everywhere else (max(connector, 1),)
+    found: list[Send] = []
+    for number in numbers:
+        unit = unit_id(register, kind.modbus, kind.layout.unit, number)
+        at = address(register, kind.modbus, number)
+        found.extend(Send(unit, write, within_s, name) for write in _writes(register, at, words, kind.modbus))
+    return found
+
+
+def _writes(register: Register, at: int, words: tuple[int, ...], modbus: Modbus) -> list[Write]:
+    if register.table == "holding" and modbus.write_function == "single":
+        return [Write(register.table, at + index, (word,)) for index, word in enumerate(words)]
+    multiple = modbus.write_function == "multiple" or len(words) > 1
+    return [Write(register.table, at, words, multiple=multiple)]
+
+
+class Course:
+    """One run of an action's moves on one device."""
+
+    def __init__(self, device: Device, todo: Sequence[Move], connector: int, counters: Counters) -> None:
+        """``connector`` is whose values are expected; 0: the pile's, and every connector's."""
+        self._device = device
+        self._counters = counters
+        self._left = deque(todo)
+        self._connector = connector
+        self._loop = asyncio.get_running_loop()
+        self._hurry = asyncio.Event()
+
+    def hurry(self) -> None:
+        """Leave out what is only waiting, and write what is left to be written: we have to go."""
+        self._hurry.set()
+
+    async def begin(self, last_check: Callable[[], None]) -> None:
+        """Go as far as the first write, and have it acknowledged. Hold the device's turn.
+
+        Raises:
+            UnmetError: what is expected before the first write does not hold.
+            AskError: the write failed; after ``last_check`` returned, ``arrived`` tells whether it may have worked.
+            Exception: whatever ``last_check`` raises, which is called just before the write leaves.
+        """
+        while self._left:
+            move = self._left.popleft()
+            if isinstance(move, Send):
+                await self._write(move, last_check)
+                return
+            unmet = await self._attend(move, holding=True)
+            if unmet is not None:
+                raise UnmetError(unmet)
+
+    async def finish(self) -> str | None:
+        """Do the rest; what did not hold, or None when all is done. The rest is left out then."""
+        while self._left:
+            move = self._left.popleft()
+            unmet = await (self._insist(move) if isinstance(move, Send) else self._attend(move, holding=False))
+            if unmet is not None:
+                return unmet
+        return None
+
+    async def _write(self, move: Send, last_check: Callable[[], None] | None = None) -> None:
+        device = self._device
+        timeout_s = device.kind.modbus.timeout_s
+        try:
+            await device.endpoint.ask(move.unit, move.write, timeout_s, eager=True, last_check=last_check)
+        except ExceptionReplyError as error:
+            if error.code != ACKNOWLEDGE:  # which means: accepted, and it takes its time
+                raise
+
+    async def _insist(self, move: Send) -> str | None:
+        """Write until it is acknowledged, or the time for it is over."""
+        until_s, pause_s, tries = self._loop.time() + move.within_s, AGAIN_FIRST_S, 0
+        pile = self._device.registration.pile
+        while True:
+            tries += 1
+            try:
+                await self._write(move)
+            except AskError as error:
+                if tries == 1:
+                    log.warning("a later write failed and is tried again", pile=pile, value=move.name, error=str(error))
+                if self._hurry.is_set() or self._loop.time() + pause_s > until_s:
+                    log.warning("a later write failed for good", pile=pile, value=move.name, tries=tries)
+                    return f"{move.name} could not be written: {error}"
+                self._counters.count("writes_again")
+            else:
+                return None
+            await self._rest(pause_s)
+            pause_s = min(2 * pause_s, AGAIN_MOST_S)
+
+    async def _attend(self, move: Pause | Await, *, holding: bool) -> str | None:
+        if isinstance(move, Pause):
+            await self._rest(move.wait_s)
+            return None
+        until_s = self._loop.time() + move.within_s
+        while not self._hurry.is_set():
+            unmet = await self._unmet(move.condition, holding=holding)
+            left_s = until_s - self._loop.time()
+            if unmet is None or left_s <= 0:
+                return unmet
+            await self._rest(min(LOOK_EVERY_S, left_s))
+        return None
+
+    async def _unmet(self, condition: Condition, *, holding: bool) -> str | None:
+        device = self._device
+        try:
+            if holding:
+                look = await device.take(eager=True)
+            else:
+                async with device.turn:
+                    look = await device.take(eager=True)
+        except AskError as error:
+            return str(error)
+        return device.kind.interpreter.unmet(condition, look.values, self._connector)
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        except TimeoutError:
+            return
