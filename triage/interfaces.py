@@ -11,6 +11,7 @@ from msgspec import Struct
 from triage.core.effects import Answer, Changes, Command, JournalEntry, KeptAnswer, OrderNotice, Snapshot
 from triage.core.events import Ask, Event, Moment
 from triage.core.fleet import Pile
+from triage.core.means import Dialect
 from triage.core.plan import Plan
 
 
@@ -156,3 +157,6 @@ class LiveView(Protocol):
 
     def plans(self) -> Sequence[Plan]:
         """The plans in force."""
+
+    def dialect(self, profile: str) -> Dialect | None:
+        """What a profile can do and what of it nobody has checked; None when nothing is known of it."""

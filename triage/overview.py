@@ -8,6 +8,7 @@ from datetime import datetime
 
 from triage.core.engine import Engine
 from triage.core.fleet import Pile
+from triage.core.means import Dialect
 from triage.core.plan import Plan
 from triage.core.vocabulary import ConnectorStatus, Link
 from triage.interfaces import Clock
@@ -47,6 +48,10 @@ class Overview:
     def plans(self) -> Sequence[Plan]:
         """See :class:`~triage.interfaces.LiveView`."""
         return self._engine.rules.plans.plans
+
+    def dialect(self, profile: str) -> Dialect | None:
+        """See :class:`~triage.interfaces.LiveView`."""
+        return self._engine.rules.dialects.get(profile)
 
 
 def state_of(pile: Pile) -> str:

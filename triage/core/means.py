@@ -24,12 +24,13 @@ class Dialect(Struct, frozen=True, kw_only=True):
     """What a profile means for decisions: who speaks it, what it can do, and whether a restart can be seen.
 
     ``boots`` tells for each action whether a restart is to be seen after it; ``restarts_seen`` whether the model tells
-    of restarts at all.
+    of restarts at all. ``doubts`` are the facts of the profile that nobody has checked, for the operator's eyes.
     """
 
     driver: str
     boots: Mapping[Action, bool] = field(default_factory=dict)
     restarts_seen: bool = True
+    doubts: tuple[str, ...] = ()
 
 
 class Way(Struct, frozen=True, kw_only=True):

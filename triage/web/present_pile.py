@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from triage.core.fleet import Connector, Pile
+from triage.core.means import Dialect
 from triage.core.vocabulary import ConnectorStatus, Link
 
 _METERS = ("voltage_v", "current_a", "power_w", "energy_wh", "temperature_c")
@@ -61,11 +62,22 @@ def brief(pile: Pile) -> dict[str, Any]:
     }
 
 
-def full(pile: Pile) -> dict[str, Any]:
+def profile(pile: Pile, dialect: Dialect | None) -> dict[str, Any]:
+    """What the pile's profile can do, and which of its facts nobody has checked."""
+    return {
+        "name": pile.registration.profile,
+        "driver": None if dialect is None else dialect.driver,
+        "actions": [] if dialect is None else sorted(dialect.boots),
+        "unverified": [] if dialect is None else list(dialect.doubts),
+    }
+
+
+def full(pile: Pile, dialect: Dialect | None = None) -> dict[str, Any]:
     """A pile with everything that is known of it."""
     known = pile.registration
     boot = {"id": pile.boot_id, "reason": pile.boot_reason, "at": pile.booted_at, "uptime_s": pile.uptime_s}
     return brief(pile) | {
+        "dialect": profile(pile, dialect),
         "boot": _learned(boot, pile.booted_at or pile.heard_at),
         "registered_connectors": known.connectors,
         "power_switch": known.power_switch,

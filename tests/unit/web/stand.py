@@ -17,6 +17,7 @@ from triage.core.effects import Answer, Changes, JournalEntry
 from triage.core.events import Ask, Event, Quarantined, Registration, Reporter
 from triage.core.fleet import Connector, Fault, Pile
 from triage.core.incident import Attempt, Evidence, Incident, Judgement, PlanRun, Refusal
+from triage.core.means import Dialect
 from triage.core.plan import Plan, Step
 from triage.core.silence import Silence
 from triage.core.vocabulary import (
@@ -111,6 +112,7 @@ class FixedLive:
     parts: dict[str, str] = field(default_factory=lambda: {"database": "ok", "intake": "ok"})
     stopped: str | None = None
     book: list[Plan] = field(default_factory=list)
+    dialects: dict[str, Dialect] = field(default_factory=dict)
 
     def piles(self) -> Sequence[Pile]:
         return self.fleet
@@ -129,6 +131,9 @@ class FixedLive:
 
     def plans(self) -> Sequence[Plan]:
         return self.book
+
+    def dialect(self, profile: str) -> Dialect | None:
+        return self.dialects.get(profile)
 
 
 @dataclass

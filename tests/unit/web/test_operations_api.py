@@ -24,6 +24,7 @@ from tests.unit.web.stand import (
 )
 from triage.core.effects import Answer
 from triage.core.events import CommandWanted, IncidentAct, KillSwitch, OrderAct, SilenceLifted, SilenceSet
+from triage.core.means import Dialect
 from triage.core.vocabulary import Action, CloseCode, ConnectorStatus, IncidentState, Link, OrderState
 
 API = "/api/v1"
@@ -118,6 +119,20 @@ async def test_pile_says_as_of_for_every_value(stand: Stand) -> None:
     assert gun["session"] == {"value": None, "as_of": "2026-05-01T08:30:00Z", "known": True}
     assert shown["boot"]["value"]["id"] == "b-7"
     assert shown["state"] == "hazard"
+
+
+async def test_what_nobody_has_checked_of_a_model_is_shown(stand: Stand) -> None:
+    doubts = ("status state = 8: unavailable",)
+    stand.live.fleet = [a_pile()]
+    stand.live.dialects = {"pile/v1": Dialect(driver="mqtt", boots={Action.RESET_HARD: True}, doubts=doubts)}
+    await keep(stand.store, an_incident(pile="P-001"))
+    wanted = {"name": "pile/v1", "driver": "mqtt", "actions": ["reset_hard"], "unverified": list(doubts)}
+    assert (await get(stand, "/piles/P-001"))["dialect"] == wanted
+    assert (await get(stand, "/incidents/I-1"))["dialect"] == wanted
+    stand.live.dialects = {}
+    assert (await get(stand, "/piles/P-001"))["dialect"]["driver"] is None
+    stand.live.fleet = []
+    assert (await get(stand, "/incidents/I-1"))["dialect"] is None
 
 
 async def test_piles_page_in_order_and_filter(stand: Stand) -> None:

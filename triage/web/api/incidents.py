@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from triage.core.events import IncidentAct
-from triage.web import present
+from triage.web import present, present_pile
 from triage.web.api.callers import Operator, Viewer
 from triage.web.asking import FrontDoor, checked_id
 from triage.web.bodies import IncidentActionBody
@@ -31,7 +31,10 @@ async def show(id: str, _: Viewer, front: FrontDoor) -> Response:
     stored = await queries.fetch("incident", checked_id("incident", id))
     if stored is None:
         raise no_such("incident", id)
-    return reply(present.incident(stored, await queries.timeline(id)))
+    live = front.parts.live
+    pile = live.pile(str(stored.get("pile")))
+    dialect = None if pile is None else present_pile.profile(pile, live.dialect(pile.registration.profile))
+    return reply(present.incident(stored, await queries.timeline(id)) | {"dialect": dialect})
 
 
 @router.post(

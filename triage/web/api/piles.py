@@ -41,10 +41,11 @@ async def index(request: Request, _: Viewer, front: FrontDoor) -> Response:
 @router.get("/{id}", summary="One pile: every value with the moment it was learned")
 async def show(id: str, _: Viewer, front: FrontDoor) -> Response:
     """One pile."""
-    pile = front.parts.live.pile(checked_id("pile", id))
+    live = front.parts.live
+    pile = live.pile(checked_id("pile", id))
     if pile is None:
         raise no_such("pile", id)
-    return reply(present_pile.full(pile))
+    return reply(present_pile.full(pile, live.dialect(pile.registration.profile)))
 
 
 @router.post("/{id}/commands", summary="Ask for an action on a pile; the same gates are asked", openapi_extra=KEYED)

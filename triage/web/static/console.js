@@ -9,7 +9,7 @@ const WORDS = {
     commands_on: "commands allowed", commands_off: "commands stopped", as_of: "as of", link: "Link", state: "State",
     piles: "piles", heard: "last heard", never: "never", no_incidents: "No open incident. All quiet.",
     no_orders: "Nobody has to drive.", no_complaints: "No complaint yet.", no_piles: "No pile is registered yet.",
-    connector: "connector", faults: "Faults", verdicts: "Verdicts", plan: "Plan", attempts: "Attempts", refusals: "Held back",
+    connector: "connector", faults: "Faults", verdicts: "Verdicts", plan: "Plan", attempts: "Attempts", refusals: "Held back", unverified: "Unverified facts of this model",
     timeline: "Timeline", next_look: "next look", step: "step", times: "times", no_attempts: "Nothing was tried yet.",
     under_way: "under way", order: "Work order", reason: "Reason", evidence: "Evidence", parts: "Likely parts",
     safety_notes: "Safety", clocks: "Clocks", visits: "Visits", due: "due", met: "met", breached: "breached", team: "team",
@@ -26,7 +26,7 @@ const WORDS = {
     commands_on: "允许下发命令", commands_off: "已停止下发命令", as_of: "数据时间", link: "通信", state: "状态",
     piles: "台", heard: "最近上报", never: "从未", no_incidents: "没有未结事件,一切正常。",
     no_orders: "无需派人到场。", no_complaints: "还没有投诉。", no_piles: "还没有登记充电桩。",
-    connector: "枪", faults: "故障", verdicts: "核对结论", plan: "预案", attempts: "远程恢复尝试", refusals: "暂缓原因",
+    connector: "枪", faults: "故障", verdicts: "核对结论", plan: "预案", attempts: "远程恢复尝试", refusals: "暂缓原因", unverified: "该机型未经核实的资料",
     timeline: "时间线", next_look: "下次检查", step: "步骤", times: "次", no_attempts: "尚未尝试恢复。",
     under_way: "进行中", order: "工单", reason: "原因", evidence: "依据", parts: "可能需要的配件",
     safety_notes: "安全提示", clocks: "时限", visits: "现场记录", due: "截止", met: "已按时", breached: "已超时", team: "班组",
@@ -179,7 +179,11 @@ function incidentInside(it, full) {
   const tried = it.attempts.length ? part(t("attempts"), it.attempts.map(attemptItem)) : [h("h3", "", t("attempts")), h("p", "faint", t("no_attempts"))];
   const order = it.work_order ? [h("h3", "", t("order")), h("p", "mono", it.work_order)] : [];
   return [part(t("faults"), it.faults.map((each) => h("li", "mono", each))), part(t("verdicts"), it.verdicts.map(verdictItem)), plan, tried,
-    part(t("refusals"), it.refusals.map(refusalItem)), order, history(full)];
+    part(t("refusals"), it.refusals.map(refusalItem)), order, doubts(full), history(full)];
+}
+function doubts(full) { // what the pile's profile takes from sources that nobody has checked
+  const found = full && full.dialect ? full.dialect.unverified : [];
+  return part(t("unverified"), found.map((each) => h("li", "faint", each)));
 }
 function history(full) {
   if (!full) return [h("h3", "", t("timeline")), h("p", "faint", t("loading"))];
