@@ -17,10 +17,9 @@ from triage.config.profile.file import Profile, load_profile
 from triage.config.profile.registers import Modbus, Register
 from triage.core.events import FaultClaim, Reading
 from triage.core.vocabulary import Action
-from triage.drivers.profiles.conditions import why_not
 from triage.drivers.profiles.interpreter import Interpreter, Sighting
 from triage.drivers.profiles.registers import address, decode, encode, unit_id
-from triage.drivers.profiles.values import Value, Values
+from triage.drivers.profiles.values import ImpossibleError, Value, Values
 
 CONFIG = Path(__file__).parents[3] / "config"
 PROFILES = CONFIG / "profiles"
@@ -100,17 +99,16 @@ class Plate:
 
     def values(self) -> Values:
         """Everything the driver would read: at the start and at a poll."""
-        pile: dict[str, Value] = {}
-        connectors: dict[int, dict[str, Value]] = {index: {} for index in range(1, self.connectors + 1)}
+        found = Values(connectors={index: {} for index in range(1, self.connectors + 1)})
         for name, register in self.device.registers.items():
             if register.read == "never" or register.access == "w":
                 continue
-            if register.of == "pile":
-                pile[name] = self.value(name)
-                continue
-            for index, own in connectors.items():
-                own[name] = self.value(name, index)
-        return Values(pile=pile, connectors=connectors, impossible=[])
+            for index, own in ((0, found.pile),) if register.of == "pile" else found.connectors.items():
+                try:
+                    own[name] = self.value(name, index)
+                except ImpossibleError as error:
+                    found.impossible.append(f"{name} {error}")
+        return found
 
     def see(self) -> Sighting:
         """What the interpreter makes of it all."""
@@ -138,11 +136,7 @@ class Plate:
         """Why ``require`` forbids ``action`` now, or None where it does not."""
         spec = self.profile.spec(action)
         assert spec is not None, f"no {action}"
-        reading = self.reading(connector)
-        seen: dict[str, Value] = dict(self.values().of(connector))
-        seen["connector_status"] = None if reading.status is None else reading.status.value
-        seen["session_live"] = reading.session is not None if reading.session_known else None
-        return why_not(spec.require, seen)
+        return Interpreter(self.profile, self.connectors).unmet(spec.require, self.values(), connector)
 
     def steps(self, action: Action, connector: int = 1) -> list[object]:
         """The steps of ``action``: a `Write`, seconds to wait, or a mapping of what must be read back."""
@@ -158,7 +152,7 @@ class Plate:
                 found.append(plain(step.expect or {}))
         return found
 
-    def write_of(self, name: str, value: Value, connector: int = 1) -> Write:
+    def write_of(self, name: str, value: bool | float | str, connector: int = 1) -> Write:
         """What writing ``value`` to the register called ``name`` puts on the wire."""
         return (*self.where(name, connector), encode(self.register(name), value, self.device))
 
