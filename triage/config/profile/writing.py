@@ -32,7 +32,8 @@ def markers(register: Register) -> frozenset[float]:
     """The raw numbers that mean "no value", as the type reads them: 0xFFFF is -1 in an ``i16``."""
     bits = BITS.get(register.type)
     if bits is None or register.type.startswith("bcd"):
-        return frozenset(_kept(each) if register.type == "f32" else each for each in register.invalid)
+        held = (_kept(each) for each in register.invalid) if register.type == "f32" else ()
+        return frozenset((*register.invalid, *held))
     found: set[float] = set()
     for each in register.invalid:
         folded = each
