@@ -101,20 +101,23 @@ class MqttClient:
             return "not_sent", "not_connected"
         return await self._connection.publish(topic, payload, patience_s, qos)
 
+    def add(self, topics: Sequence[tuple[str, int]]) -> None:
+        """Subscribe these topics too, on every later connection."""
+        self._topics.update(dict.fromkeys(topics))
+
     async def subscribe(self, topics: Sequence[tuple[str, int]]) -> None:
-        """Listen to these topics too, from now on and on every later connection.
+        """Listen to these topics too (again), from now on and on every later connection.
 
         Raises:
             RefusedError: the broker refuses one of them; the connection is given up, as it would be at its beginning.
             OSError: the connection was lost meanwhile; the next one subscribes them.
         """
-        more = [topic for topic in topics if topic not in self._topics]
-        self._topics.update(dict.fromkeys(more))
+        self.add(topics)
         connection = self._connection
-        if connection is None or not more:
+        if connection is None:
             return
         try:
-            await self._subscribe(connection, more)
+            await self._subscribe(connection, topics)
         except (OSError, RefusedError) as error:
             connection.abort(str(error) or "no answer to a subscription")
             raise

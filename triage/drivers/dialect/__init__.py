@@ -1,0 +1,1 @@
+"""The driver for every dialect over MQTT that a profile describes."""
