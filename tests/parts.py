@@ -7,7 +7,9 @@ PostgreSQL is no part of this list, for it comes as a wheel with the other packa
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -98,6 +100,19 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def free_ports(count: int) -> int:
+    """The first of ``count`` TCP ports in a row of the loopback interface that nobody listens on now.
+
+    They lie below those that a system hands out to outgoing connections, which would take one of them any moment.
+    """
+    for first in random.SystemRandom().sample(range(10_000, 32_000 - count), 200):
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+    raise AssertionError(f"no {count} free ports in a row")
 
 
 def install(parts: Sequence[Part]) -> None:

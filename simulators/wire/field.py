@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from simulators.truth import Encounter
 
 STATUS_EVERY_S = 5.0
+HEARD_WITHIN_S = 1.0
+"""How long a task gets to hear that it is cancelled before it is told again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +89,7 @@ class Field:
                 if task.done():
                     task.result()  # none ends by itself: this raises what went wrong
         finally:
-            for task in (ending, *running):
-                task.cancel()
-            await asyncio.gather(ending, *running, return_exceptions=True)
+            await _end([ending, *running])
             if self._api is not None:
                 await self._api.close()
         return self.account()
@@ -138,3 +138,13 @@ class Field:
             await asyncio.sleep(STATUS_EVERY_S)
             line = stats.status_line(list(self.berths.values()), self.people, self.technicians)
             print(f"{self.pace.elapsed_s():7.0f} s  {line}", file=sys.stderr, flush=True)
+
+
+async def _end(tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancel until all are done: before Python 3.12 ``wait_for`` swallows a cancellation that comes with its answer."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=HEARD_WITHIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)
