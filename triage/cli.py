@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from triage import audit, demo, enrolment
+from triage.cli_profile import profile_app
 from triage.config.check import check as check_everything
 from triage.config.lexiconfile import load_lexicon
 from triage.config.settings import load_settings
@@ -38,6 +39,7 @@ fleet_app = typer.Typer(help="The fleet file.", no_args_is_help=True)
 audit_app = typer.Typer(help="The journal's hash chain.", no_args_is_help=True)
 app.add_typer(fleet_app, name="fleet")
 app.add_typer(audit_app, name="audit")
+app.add_typer(profile_app, name="profile")
 
 Config = Annotated[Path, typer.Option("--config", help="The settings file.", show_default=True)]
 DEFAULT_CONFIG = Path("config/triage.yaml")

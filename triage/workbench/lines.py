@@ -1,0 +1,55 @@
+"""The lines an explanation is made of."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class ValueLine(Struct, kw_only=True):
+    """One value: where it stands (``FC03 40001``, or a topic), how it is read, and what it is used for."""
+
+    name: str
+    of: str
+    where: str
+    wire: str = ""
+    type: str
+    unit: str = ""
+    used: str = ""
+    writes: str = ""
+    unverified: str = ""
+
+
+class StatusLine(Struct, kw_only=True):
+    """When a connector has which status."""
+
+    when: str
+    status: str
+    unverified: str = ""
+
+
+class FaultLine(Struct, kw_only=True):
+    """What one code, bit or condition claims; ``reset`` tells whether a restart may ever follow it."""
+
+    when: str
+    fault: str
+    family: str
+    reset: bool
+    en: str
+    zh: str
+    text: str = ""
+    unverified: str = ""
+
+
+class ActionLine(Struct, kw_only=True):
+    """What one action really does on this model, and how it is known to have worked."""
+
+    action: str
+    kind: str
+    repeat: str
+    en: str
+    zh: str
+    require: str
+    steps: list[str]
+    answer: str
+    restart: str
+    unverified: str = ""
