@@ -96,6 +96,13 @@ class Ear:
         """Connector and code of all faults claimed, in order."""
         return sorted((fault.connector, fault.code) for fault in self.faults())
 
+    def closed(self, channel: int = 1) -> bool | None:
+        """Whether this channel of a switch lets power through; None when it is not known."""
+        switching = self.profile.switching
+        assert switching is not None, f"{self.profile.profile} is no switch"
+        found = Interpreter(self.profile, self.connectors).views(self.heard)[channel].get(switching.state)
+        return None if found is None else same(found, True)
+
     def there(self, topic: str, payload: str) -> bool | None:
         """What a message on the presence topic says; None when it is another topic, or says neither."""
         presence = self.mqtt.presence
