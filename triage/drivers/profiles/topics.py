@@ -219,7 +219,8 @@ def _roots(node: Mapping[str, Any]) -> list[tuple[Chain, bool]]:
     chain, whole = _chain(node)
     if whole or chain:
         return [(chain, whole)] if chain else []
-    return [root for child in node["children"] for root in _roots(child)]
+    begins = node["type"] in _CHAIN or node["type"] in _THROUGH
+    return [root for child in (node["children"][:1] if begins else node["children"]) for root in _roots(child)]
 
 
 def _chain(node: Mapping[str, Any]) -> tuple[Chain, bool]:
