@@ -58,6 +58,16 @@ class Store(Ledger, Lookups, Queries, Protocol):
         """Drop history that nobody needs any more."""
 
 
+class Devices(Protocol):
+    """Who makes the drivers that a fleet needs."""
+
+    def adopt(self, registrations: Any, profiles: Any) -> Mapping[str, Driver]:
+        """The drivers by the profile they speak, for the fleet as it is now."""
+
+    def trouble(self) -> Mapping[str, str]:
+        """What is wrong with single devices, by driver."""
+
+
 @dataclass(kw_only=True)
 class Parts:
     """What an application is made of. ``drivers`` by the profile they speak."""
@@ -67,6 +77,7 @@ class Parts:
     store: Store
     drivers: Mapping[str, Driver]
     desks: Mapping[str, Desk]
+    devices: Devices | None = None
     clock: SteadyClock = field(default_factory=SteadyClock)
     metrics: Metrics = field(default_factory=Metrics)
     http: tuple[str, int] | None = None
@@ -82,11 +93,11 @@ class App:
         self.parts = parts
         self.clock = parts.clock
         self.metrics = parts.metrics
-        drivers = {driver.name for driver in parts.drivers.values()}
-        self.engine = Engine(parts.rules, drivers=drivers)
+        self.drivers = dict(parts.drivers)
+        self.engine = Engine(parts.rules, drivers={driver.name for driver in self.drivers.values()})
         self.overview = Overview(self.engine, self.health)
         self.outbox = Outbox(
-            parts.drivers,
+            self.drivers,
             parts.desks,
             parts.clock,
             halted=self.overview.kill_switch,
@@ -133,15 +144,16 @@ class App:
         if parts.http is not None:
             self.web = WebServer(self._web_parts(), *parts.http)
             await self.web.start()
-        for driver in set(parts.drivers.values()):
+        for driver in set(self.drivers.values()):
             await driver.start(self.runtime)
+        await self.outbox.restore()
 
     async def stop(self) -> None:
         """Stop taking in, finish what was taken, and let go of everything."""
         self._stop_event.set()
         if self.web is not None:
             await self.web.stop()
-        for driver in set(self.parts.drivers.values()):
+        for driver in set(self.drivers.values()):
             await driver.stop()
         self.runtime.stop()
         running = [task for task in self._tasks if task.get_name() == "runtime"]
@@ -154,10 +166,17 @@ class App:
             await self.parts.store.release_lease()
         await self.parts.store.close()
 
-    def adopt(self, rules: Rules, registrations: tuple[Registration, ...]) -> None:
-        """Decide by other rules, for another fleet, from the next event on."""
+    def adopt(
+        self, rules: Rules, registrations: tuple[Registration, ...], drivers: Mapping[str, Driver] | None = None
+    ) -> None:
+        """Decide by other rules, for another fleet, from the next event on; new drivers are started."""
         self.engine.reload(rules)
         self.engine.enrol(registrations)
+        fresh = set((drivers or {}).values()) - set(self.drivers.values())
+        self.drivers.update(drivers or {})
+        for driver in fresh:
+            self.engine.state.listening.setdefault(driver.name, None)
+            self._spawn(driver.start(self.runtime), f"start {driver.name}")
         for plan in rules.plans.plans:
             self.metrics.foresee(plan.name, [step.id for step in plan.steps])
 
@@ -176,9 +195,15 @@ class App:
             "intake": loop,
             "database": "ok" if database is None else f"down: {database}",
             **driver_trouble,
+            **self._device_trouble(),
             "outbox": "ok" if outbox is None else f"degraded: {outbox}",
             "clock": f"degraded: the wall clock differs by {ahead:.0f} s; deadlines follow slowly" if jumped else "ok",
         }
+
+    def _device_trouble(self) -> dict[str, str]:
+        devices = self.parts.devices
+        said = {} if devices is None else devices.trouble()
+        return {f"{name} devices": f"degraded: {trouble}" for name, trouble in said.items()}
 
     def exposition(self) -> bytes:
         """The metrics page."""

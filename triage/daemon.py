@@ -13,58 +13,61 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, NamedTuple, Self
 
 import structlog
 
 from triage.app import App, Parts
+from triage.channels import Channels, dialects
 from triage.clock import SteadyClock
 from triage.config.check import unknown_fault_names
 from triage.config.faultfile import load_fault_table
 from triage.config.fleetfile import load_fleet, load_teams
 from triage.config.lexiconfile import load_lexicon
 from triage.config.planfile import load_plans
+from triage.config.profile.file import Profile, load_profiles
 from triage.config.sections import WebhookDesk
 from triage.config.settings import Settings, load_settings
 from triage.core.draft import Rules
-from triage.core.events import Registration
+from triage.core.events import FaultClaim, Registration
 from triage.desks.local import LocalDesk
 from triage.drivers.embedded import EmbeddedBroker
-from triage.drivers.mqtt.driver import MqttDriver
 from triage.errors import InputError, StoreRefusedError
 from triage.interfaces import Desk
 from triage.storage.sql import SqlStore
 
 log = structlog.get_logger(__name__)
 
-NATIVE = "pile/v1"
 SWITCH_S = 0.0005
 
 
-def load_rules(settings: Settings) -> Rules:
-    """Plans, fault tables and words as the files say.
+class Files(NamedTuple):
+    """Everything an operator wrote beside the settings, read and found sound."""
+
+    rules: Rules
+    profiles: Mapping[str, Profile]
+    registrations: tuple[Registration, ...]
+
+
+def load_files(settings: Settings) -> Files:
+    """Plans, fault tables, words, profiles and fleet as the files say.
 
     Raises:
         InputError: every fault of every file.
     """
-    faults = []
     lexicon = load_lexicon(settings.lexicon_path)
     table = load_fault_table(settings.faults_path, lexicon)
     plans = load_plans(settings.plans_path)
-    faults.extend(unknown_fault_names(plans, table, settings.plans_path))
-    if faults:
-        raise InputError(faults)
-    return Rules(policy=settings.policy_in_force(), plans=plans, faults=table, lexicon=lexicon)
-
-
-def load_registrations(settings: Settings) -> tuple[Registration, ...]:
-    """The fleet as its file says.
-
-    Raises:
-        InputError: every faulty row.
-    """
+    strange = unknown_fault_names(plans, table, settings.plans_path)
+    if strange:
+        raise InputError(strange)
+    profiles = load_profiles(settings.profiles_path, table.names())
     teams = {team.team for team in load_teams(settings.teams_path)} if settings.teams_path.exists() else None
-    return load_fleet(settings.fleet_path, teams)
+    registrations = load_fleet(settings.fleet_path, teams, profiles)
+    rules = Rules(
+        policy=settings.policy_in_force(), plans=plans, faults=table, lexicon=lexicon, dialects=dialects(profiles)
+    )
+    return Files(rules, profiles, registrations)
 
 
 def make_desks(settings: Settings) -> dict[str, Desk]:
@@ -79,24 +82,6 @@ def make_desks(settings: Settings) -> dict[str, Desk]:
         else:
             desks[desk.name] = LocalDesk()
     return desks
-
-
-def make_driver(settings: Settings, clock: SteadyClock, url: str) -> MqttDriver:
-    """The native driver at ``url``."""
-    mqtt, policy = settings.mqtt, settings.policy_in_force()
-    return MqttDriver(
-        url,
-        client_id=mqtt.client_id,
-        clock=clock,
-        fresh_s=policy.fresh_s,
-        speed=policy.speed,
-        username=mqtt.username,
-        password=mqtt.password,
-        ca_file=mqtt.ca_file,
-        cert_file=mqtt.cert_file,
-        key_file=mqtt.key_file,
-        keepalive_s=mqtt.keepalive_s,
-    )
 
 
 class HostLock:
@@ -145,26 +130,32 @@ def make_app(settings: Settings, clock: SteadyClock, broker_url: str) -> App:
     Raises:
         InputError: a file is faulty.
     """
-    return join(settings, clock, broker_url, load_rules(settings), load_registrations(settings))
+    return join(settings, clock, broker_url, load_files(settings))
 
 
-def join(
-    settings: Settings, clock: SteadyClock, broker_url: str, rules: Rules, registrations: tuple[Registration, ...]
-) -> App:
+def join(settings: Settings, clock: SteadyClock, broker_url: str, files: Files) -> App:
     """Join everything the settings name, with files that were read before."""
-    store = SqlStore(settings.database.url)
+
+    def recall(pile: str) -> tuple[FaultClaim, ...]:
+        known = app.engine.state.piles.get(pile)
+        faults = () if known is None else known.faults
+        return tuple(FaultClaim(code=each.code, connector=each.connector, info=each.info) for each in faults)
+
+    channels = Channels(settings, clock, broker_url, recall)
     tokens = tuple((token.name, token.role.value, token.sha256) for token in settings.auth.tokens)
     parts = Parts(
-        rules=rules,
-        registrations=registrations,
-        store=store,
-        drivers={NATIVE: make_driver(settings, clock, broker_url)},
+        rules=files.rules,
+        registrations=files.registrations,
+        store=SqlStore(settings.database.url),
+        drivers=channels.adopt(files.registrations, files.profiles),
+        devices=channels,
         desks=make_desks(settings),
         clock=clock,
         http=(settings.http.host, settings.http.port),
         tokens=tokens if settings.auth.mode == "token" else (),
     )
-    return App(parts)
+    app = App(parts)
+    return app
 
 
 def broker_folder(settings: Settings) -> Path:
@@ -175,7 +166,7 @@ def broker_folder(settings: Settings) -> Path:
 
 
 async def serve(path: Path, environ: Mapping[str, str], *, ready: Callable[[App], None] | None = None) -> None:
-    """Run the daemon until SIGTERM or SIGINT; SIGHUP reads plans, words, fault tables and fleet again.
+    """Run the daemon until SIGTERM or SIGINT; SIGHUP reads plans, profiles, words, fault tables and fleet again.
 
     Raises:
         InputError: the configuration is faulty; nothing was started.
@@ -188,7 +179,7 @@ async def serve(path: Path, environ: Mapping[str, str], *, ready: Callable[[App]
     sys.setswitchinterval(SWITCH_S)
     settings = load_settings(path, environ)
     # Every file is read before anything is started.
-    rules, registrations = load_rules(settings), load_registrations(settings)
+    files = load_files(settings)
     clock = SteadyClock()
     async with AsyncExitStack() as stack:
         stack.enter_context(HostLock(settings.database.url))
@@ -198,7 +189,7 @@ async def serve(path: Path, environ: Mapping[str, str], *, ready: Callable[[App]
             broker = EmbeddedBroker(folder, settings.mqtt.port)
             await stack.enter_async_context(broker)
             url = broker.url
-        app = join(settings, clock, url, rules, registrations)
+        app = join(settings, clock, url, files)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -244,11 +235,12 @@ def reload(app: App, path: Path, environ: Mapping[str, str]) -> None:
     """Read the files again. A faulty file is refused, and what was in force stays in force."""
     try:
         settings = load_settings(path, environ)
-        rules = load_rules(settings)
-        registrations = load_registrations(settings)
+        files = load_files(settings)
     except InputError as error:
         for fault in error.faults:
             log.error("reload refused; the old files stay in force", fault=str(fault))  # noqa: TRY400 - a person's mistake
         return
-    app.adopt(rules, registrations)
-    log.info("reloaded", plans=len(rules.plans.plans), piles=len(registrations))
+    devices = app.parts.devices
+    drivers = None if devices is None else devices.adopt(files.registrations, files.profiles)
+    app.adopt(files.rules, files.registrations, drivers)
+    log.info("reloaded", plans=len(files.rules.plans.plans), piles=len(files.registrations))

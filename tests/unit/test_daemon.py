@@ -10,7 +10,7 @@ import pytest
 
 from triage.clock import SteadyClock
 from triage.config.settings import load_settings
-from triage.daemon import HostLock, broker_folder, load_registrations, load_rules, make_app, make_desks, reload
+from triage.daemon import HostLock, broker_folder, load_files, make_app, make_desks, reload
 from triage.desks.local import LocalDesk
 from triage.desks.webhook import WebhookDesk
 from triage.errors import InputError, StoreRefusedError
@@ -43,13 +43,13 @@ def test_what_is_shipped_starts(folder: Path) -> None:
 def test_a_plan_that_names_no_known_fault_is_refused(folder: Path) -> None:
     mend(folder / "plans" / "cable-check.yaml", "CableCheckFault", "NobodyKnowsThis")
     with pytest.raises(InputError, match="NobodyKnowsThis"):
-        load_rules(load_settings(folder / "triage.yaml", {}))
+        load_files(load_settings(folder / "triage.yaml", {}))
 
 
 def test_a_pile_of_a_team_nobody_knows_is_refused(folder: Path) -> None:
     mend(folder / "fleet.csv", "south-field", "nobody")
     with pytest.raises(InputError, match="nobody"):
-        load_registrations(load_settings(folder / "triage.yaml", {}))
+        load_files(load_settings(folder / "triage.yaml", {}))
 
 
 def test_desks_are_made_as_the_settings_say(folder: Path) -> None:

@@ -248,7 +248,7 @@ async def test_a_slow_pile_holds_up_no_other() -> None:
                 await gate.wait()
             return await send(order)
 
-        room.driver.send = slow  # type: ignore[method-assign]
+        room.driver.send = slow  # type: ignore[assignment, method-assign]
         room.outbox.release([command("I1.1"), command("I1.2"), command("I2.1", pile="P2")])
         await room.until(lambda: room.told() == [("I2.1", "sent")])
         assert room.outbox.pending()[0] == 2
