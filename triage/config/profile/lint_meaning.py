@@ -39,13 +39,15 @@ def _units(findings: Findings) -> None:
     for name, derived in profile.derived.items():
         if derived.hex and not derived.join:
             findings.add(("derived", name, "hex"), "`hex` is for `join`", "leave it out")
+        if not findings.sound(name):
+            continue
         problem = conversion(derived, [findings.units.get(each) for each in sources(derived)]).problem
         if problem:
             findings.add(("derived", name), problem, "give every value its unit, and let units convert by themselves")
 
 
 def _fits(findings: Findings, at: Place, name: str | None, quantity: str) -> None:
-    if name is None or name not in findings.names:
+    if name is None or not findings.sound(name):
         return
     unit = findings.units.get(name)
     allowed = " or ".join(each for each, (canonical, _) in FACTORS.items() if canonical == quantity)

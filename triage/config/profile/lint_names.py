@@ -27,7 +27,7 @@ def lint_names(findings: Findings) -> None:
             if name in RESERVED:
                 findings.add((*asked.at, name), f"{name} is not known yet when this is asked", "ask the value itself")
             else:
-                _known(findings, (*asked.at, name), name, fresh=asked.fresh)
+                _known(findings, (*asked.at, name), name, fresh=asked.fresh, also=asked.reserved)
 
 
 def _given(findings: Findings) -> None:
@@ -42,9 +42,9 @@ def _given(findings: Findings) -> None:
             findings.add(("derived", name), "is also the name of a value that is read", "choose another name")
 
 
-def _known(findings: Findings, at: Place, name: str, *, fresh: bool) -> None:
+def _known(findings: Findings, at: Place, name: str, *, fresh: bool, also: frozenset[str] = frozenset()) -> None:
     if name not in findings.names:
-        findings.add(at, f"no value is called {name!r}", near(name, findings.names))
+        findings.add(at, f"no value is called {name!r}", near(name, findings.names | also))
         return
     value = findings.profile.values.get(name)
     if not isinstance(value, Register):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import jmespath
 import jmespath.exceptions
+import jmespath.functions
 
 from triage.config.profile.topics import FaultEvent, Mqtt, Place, Presence
-from triage.config.profile.uses import Findings
+from triage.config.profile.uses import Findings, near
 from triage.config.yamlfile import Place as At
 
 _CONNECTOR = "{connector}"
+_KNOWN = frozenset(jmespath.functions.Functions.FUNCTION_TABLE)
 
 
 def lint_topics(findings: Findings) -> None:
@@ -54,10 +58,24 @@ def _paths(findings: Findings, at: At, paths: dict[str, str | None], *, text: bo
         if text:
             findings.add((*at, field), "a bare text has no parts", "use `payload: json`, or leave the path out")
         try:
-            jmespath.compile(path.replace(_CONNECTOR, "1"))
+            parsed = jmespath.compile(path.replace(_CONNECTOR, "1")).parsed
         except jmespath.exceptions.JMESPathError as error:
-            problem = str(error).splitlines()[0]
-            findings.add((*at, field), f"is no JMESPath: {problem}", 'quote names with other signs: "switch:0".output')
+            where = getattr(error, "lex_position", getattr(error, "lexer_position", None))
+            column = "" if where is None else f" (column {where + 1})"
+            findings.add((*at, field), f"is no JMESPath{column}", 'quote names with other signs: "switch:0".output')
+            continue
+        for name in _functions(parsed):
+            if name not in _KNOWN:
+                findings.add((*at, field), f"JMESPath has no function {name!r}", near(name, _KNOWN))
+
+
+def _functions(node: Mapping[str, Any]) -> Iterator[str]:
+    """The functions an expression calls."""
+    if node["type"] == "function_expression":
+        yield node["value"]
+    for child in node["children"]:
+        if isinstance(child, dict):
+            yield from _functions(child)
 
 
 def _connectors(findings: Findings, at: At, place: Place, *, of_connector: bool) -> None:

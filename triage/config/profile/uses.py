@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from triage.config.profile.actions import Step
 from triage.config.profile.meaning import Condition, Derived, Readings
-from triage.config.profile.units import derived_units
+from triage.config.profile.units import derived_units, sources
 from triage.config.yamlfile import Document, Place
 from triage.errors import InputFault
 
@@ -32,6 +32,22 @@ class Findings:
         self.names = frozenset(profile.values) | frozenset(profile.derived)
         self.units = derived_units(profile.derived, {name: value.unit for name, value in profile.values.items()})
         self._document = document
+
+    def sound(self, name: str) -> bool:
+        """Whether ``name``, and all it is made of, leads to values that are read; what is not is told elsewhere."""
+        left, seen = [name], {name}
+        while left:
+            each = left.pop()
+            if each not in self.names:
+                return False
+            derived = self.profile.derived.get(each)
+            for part in sources(derived) if derived is not None else ():
+                if part == name:
+                    return False
+                if part not in seen:
+                    seen.add(part)
+                    left.append(part)
+        return True
 
     def add(self, at: Place, problem: str, remedy: str = "") -> None:
         """Note a fault at ``at``."""
