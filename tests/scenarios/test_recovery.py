@@ -422,3 +422,15 @@ def test_time_starts_where_the_film_does(film: Film) -> None:
     assert (film.now - START).total_seconds() == 1200
     assert film.orders() == []
     assert not any(order.state is OrderState.ISSUED for order in film.orders())
+
+
+def test_a_stop_that_may_never_have_left_has_cured_nothing(film: Film) -> None:
+    """The process died around the send, and the driver unplugged meanwhile."""
+    actor = film.pile()
+    film.dispatch = lambda command: ("lost", "") if command.action is Action.STOP_SESSION else ("sent", "")
+    actor.show(ConnectorStatus.FINISHING)
+    film.until(lambda: Action.STOP_SESSION in [each.action for each in film.commands], 3600)
+    actor.show(ConnectorStatus.AVAILABLE)
+    film.run(1800)
+    assert results(film, Action.STOP_SESSION) == [Result.UNKNOWN]
+    assert film.all_incidents()[0].close_code is CloseCode.SELF_CLEARED

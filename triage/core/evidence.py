@@ -16,7 +16,7 @@ from triage.core.fleet import Connector, Pile
 from triage.core.incident import Attempt, Evidence, Incident
 from triage.core.plan import Step
 from triage.core.policy import Policy
-from triage.core.vocabulary import REBOOTS, AnswerResult, ConnectorStatus, Family, Result
+from triage.core.vocabulary import READS, REBOOTS, AnswerResult, ConnectorStatus, Family, Result
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -43,13 +43,17 @@ def find(attempt: Attempt, step: Step, incident: Incident, pile: Pile, policy: P
         return Finding(result=Result.REFUSED, text=f"device answered {attempt.answer}{detail}")
     wanted = wanted_proof(attempt, step)
     missing = [proof for proof in wanted if not _seen(proof, attempt, incident, pile)]
-    if not missing:
+    if not missing and _may_have_left(attempt, pile):
         return Finding(result=Result.PASSED, text=f"seen: {', '.join(wanted)}")
     early = _early_failure(attempt, incident, pile, policy, now)
     if early:
         return Finding(result=Result.FAILED, text=early)
     if now < attempt.verify_by:
         return Finding(result=None)
+    if not missing:
+        # The process died around the send, and the trouble went away: nobody may read that the command cured it.
+        text = f"seen: {', '.join(wanted)}; but there is no trace that the command ever left"
+        return Finding(result=Result.UNKNOWN, text=text, by_itself=True)
     return _at_the_end(attempt, incident, pile, missing)
 
 
@@ -86,6 +90,16 @@ def facts(attempt: Attempt, incident: Incident, pile: Pile, now: datetime) -> tu
     else:
         found.append(Evidence(at=heard, kind="fault_absent", text="telemetry shows the trouble gone"))
     return tuple(found)
+
+
+def _may_have_left(attempt: Attempt, pile: Pile) -> bool:
+    """Whether anything shows that the command left; a read changes nothing, so its proof is proof enough."""
+    return (
+        attempt.left is True
+        or attempt.answer is not None
+        or attempt.action in READS
+        or rebooted(pile, attempt) is not None
+    )
 
 
 def _since(attempt: Attempt, pile: Pile) -> datetime:
