@@ -370,6 +370,7 @@ def test_a_device_says_who_it_is(plate: Plate, model: str | None, firmware: str 
         abb().put("holding", 0x4006, 0x7D00, 0x0000),
         abb().put("holding", 0x4000, 0, 0, 0, 0),
         keba().put("holding", 1016, 0, 0),
+        keba().put("holding", 1014, 0, 0),
         alfen().put("holding", 1105, 3, unit=200),
         heidelberg().put("holding", 258, 7),
         mennekes().put("input", 779, 0, 0),
@@ -417,7 +418,8 @@ def test_a_bender_without_power_is_not_one_of_4_gigawatts() -> None:
     assert plate.see().wrong == ()
     # The total is gone, so the three phases are added: 1000 + 2000 + 3000 Wh.
     assert measured(plate.reading()) == (None, None, None, 6000.0, None)
-    assert plate.put("holding", 202, *ONES).reading().energy_wh is None
+    for phase in (200, 202, 204):
+        assert bender().put("holding", 218, *ONES).put("holding", phase, *ONES).reading().energy_wh is None
 
 
 def test_an_old_bender_has_no_totals() -> None:
@@ -457,6 +459,14 @@ def test_a_peblar_of_one_phase_is_measured_on_it_alone() -> None:
 def test_an_alfen_tells_its_uptime_and_no_restart_by_a_marker() -> None:
     assert alfen().see().uptime_s == pytest.approx(21600.0)
     assert alfen().put("holding", 174, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, unit=200).see().uptime_s is None
+
+
+def test_an_alfen_marks_what_it_does_not_know_with_ones() -> None:
+    plate = alfen().put("holding", 300, 0xFFFF).put("holding", 1208, *ONES).put("holding", 1214, 0xFFFF)
+    plate.put("holding", 1104, 0xFFFF, 0xFFFF, unit=200)
+    unknown = ("meter_state", "max_current_valid_time", "setpoint_accounted", "backoffice_connected", "socket_count")
+    assert [plate.value(name) for name in unknown] == [None] * 5
+    assert plate.put("holding", 300, 0x0003).value("meter_state") == 3
 
 
 def test_a_second_point_of_a_charx_stands_a_thousand_further() -> None:
