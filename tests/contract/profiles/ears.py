@@ -6,12 +6,19 @@ means. Nothing here is worked out with the code under test but what is asked of 
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+
 from tests.contract.profiles.plates import plain, profile_of
 from triage.config.profile.actions import ActionSpec, Publish, Step
 from triage.config.profile.file import Profile
 from triage.config.profile.topics import Ask, Mqtt
-from triage.core.events import FaultClaim, Reading
+from triage.core.events import FaultClaim, Reading, Registration
 from triage.core.vocabulary import Action
+from triage.drivers.dialect.device import Device, Moment
+from triage.drivers.dialect.hearing import hear
+from triage.drivers.dialect.tongue import Tongue
+from triage.drivers.mqtt.packets import Received
 from triage.drivers.profiles.interpreter import Interpreter, Sighting
 from triage.drivers.profiles.topics import (
     NOT_SAID,
@@ -155,3 +162,26 @@ class Ear:
         own = own_number(self.mqtt, connector)
         topic = fill(what.topic, self.device, own, id=id, now_ms=NOW_MS)
         return topic, fill(what.payload, self.device, own, id=id, now_ms=NOW_MS)
+
+
+class Station:
+    """A device whose fault events are remembered as the driver remembers them."""
+
+    def __init__(self, name: str, device: str, connectors: int = 1) -> None:
+        """``device`` is the fleet's endpoint."""
+        profile = profile_of(name)
+        assert profile.mqtt is not None
+        row = Registration(pile="P-1", site="S-1", region="", profile=name, connectors=connectors, endpoint=device)
+        self.device = Device(row, Tongue(profile, profile.mqtt, connectors), lambda _: (), 1.0)
+
+    def say(self, topic: str, document: object) -> Station:
+        """It publishes ``document`` on ``topic``, live. Returns the station itself."""
+        uses = {text.replace("{device}", self.device.name): use for text, use in self.device.tongue.uses.items()}
+        message = Received(topic, json.dumps(document).encode(), retained=False)
+        heard = hear(self.device, uses[topic], message, Moment(datetime(2026, 11, 22, tzinfo=UTC), 1.0))
+        assert heard.problems == []
+        return self
+
+    def claims(self) -> list[tuple[int, str]]:
+        """Connector and code of every fault that was raised and not cleared, in order."""
+        return sorted((claim.connector, claim.code) for claim in self.device.faults.claims())

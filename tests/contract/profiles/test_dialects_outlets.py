@@ -17,9 +17,9 @@ PLUS = "shellyplus1pm-a8032ab12345"
 GEN1 = "shelly1pm-A4CF12"
 
 
-def gen2(connectors: int = 1, **status: object) -> Ear:
+def gen2(**status: object) -> Ear:
     """A Shelly whose first switch has told this status."""
-    ear = Ear("shelly_gen2", PLUS, connectors)
+    ear = Ear("shelly_gen2", PLUS)
     return ear.say(f"{PLUS}/status/switch:0", json.dumps({"id": 0, "source": "init", **status}))
 
 
