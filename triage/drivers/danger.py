@@ -1,6 +1,6 @@
 """The second look's own list of plainly dangerous faults, kept apart from the core's tables on purpose.
 
-It reads what the device wrote, before anybody translated it. Too wide is safe here: a false alarm refuses a command.
+It reads what the device wrote, before the core translated it. Too wide is safe here: a false alarm refuses a command.
 """
 
 from __future__ import annotations
@@ -22,6 +22,27 @@ _CODES = frozenset(
         "cx024",
         "cx025",
         "cx026",
+        # As profiles translate them.
+        "evsecontactorfault",
+        "cableovertempstop",
+        "resistancefault",
+        "connectorvoltagehigh",
+        "brokenlatch",
+        "cutcable",
+        "miswiring",
+        "enclosureopen",
+        "shortcircuit",
+        "surgeprotectorfault",
+        "fuseblown",
+        "terminalovertemp",
+        "temperaturesensorfault",
+        "permanentfault",
+        "lockopenedwhilecharging",
+        "voltageimplausible",
+        "monitorfault",
+        "usercannotact",
+        "batteryfault",
+        "physicaldamage",
     }
 )
 _WORDS = (

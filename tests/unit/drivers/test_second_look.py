@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from triage.config.faultfile import load_fault_table
+from triage.core.classify import Lexicon
 from triage.core.effects import Command
 from triage.core.events import FaultClaim, PileStatus, Reading, Telemetry
-from triage.core.vocabulary import Action, ConnectorStatus
+from triage.core.vocabulary import Action, ConnectorStatus, Family
 from triage.drivers.danger import is_dangerous
 from triage.drivers.second_look import SecondLook
 
@@ -284,3 +287,13 @@ def test_no_restart_ever_passes_over_a_use_a_doubt_or_a_danger() -> None:
                 ConnectorStatus.SUSPENDED_EVSE,
             }
     assert passed == 6
+
+
+def test_every_safety_fault_of_the_tables_is_plainly_dangerous() -> None:
+    """The two lists are kept apart, so that one mistake does not open both locks; they must agree on this."""
+    tables = Path(__file__).parents[3] / "config" / "faults"
+    known = load_fault_table(tables, Lexicon())
+    entries = [entry for name in known.names() if (entry := known.entry(name)) is not None]
+    dangers = [entry.name for entry in entries if entry.family in {Family.SAFETY, Family.DAMAGE}]
+    assert len(dangers) > 30
+    assert [name for name in dangers if not is_dangerous(name)] == []
