@@ -20,8 +20,10 @@ _PLACE = re.compile(r"\{(device|connector|id|now_ms)\}")
 _JSON = msgspec.json.Decoder()
 _TRUE = frozenset({"true", "1", "on", "yes"})
 _FALSE = frozenset({"false", "0", "off", "no"})
+_KINDS = {"any": "plain value", "number": "number", "text": "text", "bool": "truth value"}
 _CHAIN = frozenset({"subexpression", "index_expression", "pipe"})
-_THROUGH = frozenset({"projection", "filter_projection", "value_projection", "flatten", "slice"})
+_THROUGH = frozenset({"projection", "filter_projection", "value_projection", "flatten"})
+_COMPUTED = frozenset({"function_expression", "comparator", "not_expression", "and_expression"})
 
 NOT_SAID: Final = "\x00not said"
 """What :meth:`Extractor.take` gives when a payload does not speak of the value at all: what was known still holds."""
@@ -91,20 +93,26 @@ def routes(mqtt: Mqtt, device: str, connectors: int) -> dict[str, tuple[Source, 
 def value_reader(value: TopicValue, mqtt: Mqtt, connector: int, place: Place | None = None) -> Callable[[bytes], Value]:
     """How ``value`` of our ``connector`` is taken from a payload of ``place``, left out: of its first place.
 
-    What it gives raises UnreadableError for a payload that is not what it should be, and ImpossibleError beyond the
-    value's range.
+    None means that the device says it has no value, NOT_SAID that this payload does not speak of it. What is given
+    raises UnreadableError for a payload that is not what it should be, and ImpossibleError beyond the value's range.
     """
-    extractor = Extractor(place or value, own_number(mqtt, max(connector, 1)))
+    place = place or value
+    extractor = Extractor(place, own_number(mqtt, max(connector, 1)))
     scaling = Scaling(value.scale, value.offset)
 
     def taken(payload: bytes) -> Value:
         said = extractor.take(payload)
-        if said is NOT_SAID:
-            return NOT_SAID
-        plain = scalar(said, value.type)
-        if plain is None or any(same(plain, each) for each in value.invalid):
+        if said is NOT_SAID or said is None:
+            return said
+        if said == [] and place.path is not None:
+            return NOT_SAID  # a filter that matches nothing
+        word = scalar(said)
+        if word is not None and any(same(word, each) for each in value.invalid):
             return None
-        return _scaled(plain, value, scaling)
+        plain = scalar(said, value.type)
+        if plain is None:
+            raise UnreadableError(f"is no {_KINDS[value.type if word is not None else 'any']}")
+        return None if any(same(plain, each) for each in value.invalid) else _scaled(plain, value, scaling)
 
     return taken
 
@@ -142,9 +150,9 @@ def read_payload(payload: bytes, kind: Literal["json", "text"]) -> Any:
 class Path:
     """A JMESPath expression that knows *nothing there* from *nothing said*.
 
-    Many messages tell only what changed. A plain path (fields and indices) that is there and holds ``null`` says that
-    there is no value. A path that is not there, or a filter that matches nothing, says nothing. A function given what
-    it cannot take says that nothing can be known: that is no value, so that an old one does not stand for ever.
+    Many messages tell only what changed. ``null`` at the end of a plain path (fields and indices) says that there is no
+    value, and so does a function that makes nothing of what is there. A path that is not there, or a filter that
+    matches nothing, says nothing: what was known still holds.
     """
 
     def __init__(self, expression: str) -> None:
@@ -157,23 +165,34 @@ class Path:
         self._roots = _roots(self._compiled.parsed)
         self._plain = [chain for chain, whole in self._roots if whole]
         self._defaults = _defaults(self._compiled.parsed)
+        self._computes = _last(self._compiled.parsed)["type"] in _COMPUTED
 
     def find(self, document: Any) -> Any:
-        """What the expression finds; NOT_SAID when ``document`` does not speak of it."""
+        """What the expression finds; NOT_SAID when ``document`` does not speak of it.
+
+        Raises:
+            UnreadableError: a function was given what it cannot take.
+        """
         try:
             found = self._compiled.search(document)
-        except (jmespath.exceptions.JMESPathError, TypeError, ValueError, RecursionError):
-            found = None
-            plain = [chain for chain, _ in self._roots]
-        else:
-            plain = self._plain
-            if found is not None and (self._defaults or not self._roots):
-                return found
+        except (jmespath.exceptions.JMESPathError, TypeError, ValueError, RecursionError) as error:
+            ends = [_resolved(document, chain) for chain, _ in self._roots]
+            if all(each is None or each is NOT_SAID for each in ends):
+                return self._nothing(document)
+            raise UnreadableError(f"is not what its path takes: {str(error).splitlines()[0]}") from None
         if found is None:
-            there = any(_there(document, chain) for chain in plain) or not self._roots
-        else:
-            there = any(_there(document, chain) for chain, _ in self._roots)
+            return self._nothing(document)
+        if self._defaults or not self._roots:
+            return found
+        there = any(_resolved(document, chain) is not NOT_SAID for chain, _ in self._roots)
         return found if there else NOT_SAID
+
+    def _nothing(self, document: Any) -> Any:
+        """Whether a document in which nothing was found says that there is nothing."""
+        ends = [_resolved(document, chain) for chain in self._plain]
+        if not self._roots or any(each is None for each in ends):
+            return None
+        return None if self._computes and any(each is not NOT_SAID for each in ends) else NOT_SAID
 
 
 def scalar(said: Any, kind: str = "any") -> Value:
@@ -218,9 +237,10 @@ def _roots(node: Mapping[str, Any]) -> list[tuple[Chain, bool]]:
     """The chains of fields and indices an expression starts from, and whether each is plain to its end."""
     chain, whole = _chain(node)
     if whole or chain:
-        return [(chain, whole)] if chain else []
+        return [(chain, whole)]
     begins = node["type"] in _CHAIN or node["type"] in _THROUGH
-    return [root for child in (node["children"][:1] if begins else node["children"]) for root in _roots(child)]
+    children = [child for child in node["children"] if isinstance(child, dict)]  # those of a slice are numbers
+    return [root for child in (children[:1] if begins else children) for root in _roots(child)]
 
 
 def _chain(node: Mapping[str, Any]) -> tuple[Chain, bool]:
@@ -243,20 +263,25 @@ def _chain(node: Mapping[str, Any]) -> tuple[Chain, bool]:
     return (), False
 
 
+def _last(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The expression that gives the result: the last one of a pipe."""
+    return _last(node["children"][-1]) if node["type"] == "pipe" else node
+
+
 def _defaults(node: Mapping[str, Any]) -> bool:
     """Whether the author says what holds when nothing is there: ``path || 'none'``."""
-    kind = node["type"]
-    if kind == "pipe":
-        return _defaults(node["children"][-1])
-    return bool(kind == "or_expression" or (kind == "function_expression" and node["value"] == "not_null"))
+    last = _last(node)
+    kind = last["type"]
+    return bool(kind == "or_expression" or (kind == "function_expression" and last["value"] == "not_null"))
 
 
-def _there(document: Any, chain: Chain) -> bool:
+def _resolved(document: Any, chain: Chain) -> Any:
+    """What stands at the end of ``chain``; NOT_SAID when it does not lead so far."""
     for step in chain:
         if isinstance(step, str):
             if not isinstance(document, dict) or step not in document:
-                return False
+                return NOT_SAID
         elif not isinstance(document, list) or not -len(document) <= step < len(document):
-            return False
+            return NOT_SAID
         document = document[step]
-    return True
+    return document
