@@ -71,7 +71,9 @@ def read(
     profile: Named,
     *,
     host: Annotated[str | None, typer.Option(help="Modbus: HOST or HOST:PORT.")] = None,
-    unit: Annotated[int | None, typer.Option(min=0, max=255, help="Modbus: the unit id, else the profile's.")] = None,
+    unit: Annotated[
+        int | None, typer.Option(min=0, max=255, help="As the fleet file's column, else the profile's.")
+    ] = None,
     broker: Annotated[str | None, typer.Option(help="MQTT: mqtt://HOST:PORT, else the settings'.")] = None,
     device: Annotated[str | None, typer.Option(help="MQTT: what the fleet file's endpoint says.")] = None,
     listen_s: Annotated[float, typer.Option("--for", min=0.1, max=3600, help="MQTT: seconds to listen.")] = 10,
@@ -96,9 +98,10 @@ def read(
             raise InputError([InputFault("--host", None, "", "this profile speaks Modbus", "name its address")])
         report = asyncio.run(look(chosen, host, unit=unit, connectors=connectors, table=shelf.table))
     else:
-        from triage.workbench.listening import listen
+        from triage.workbench.listening import Wish, listen
 
-        report = asyncio.run(listen(chosen, shelf, broker, device, for_s=listen_s, ask=ask, connectors=connectors))
+        wish = Wish(device=device, broker=broker, for_s=listen_s, ask=ask, first=unit, connectors=connectors)
+        report = asyncio.run(listen(chosen, shelf, wish))
     if json:
         _print_json(report)
     else:

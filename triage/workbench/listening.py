@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -40,39 +41,57 @@ class Said(Struct, frozen=True):
     now: Moment
 
 
-async def listen(
-    profile: Profile,
-    shelf: Shelf,
-    broker: str | None,
-    device: str | None,
-    *,
-    for_s: float,
-    ask: bool,
-    connectors: int | None,
-) -> Report:
-    """Everything the device called ``device`` says within ``for_s`` seconds, through ``profile``.
+class Wish(Struct, frozen=True, kw_only=True):
+    """What is to be listened to, where and how long.
+
+    ``first`` is the device's own number of its first connector, when it is not the profile's; with ``ask`` the
+    profile's question is published first.
+    """
+
+    device: str | None
+    broker: str | None = None
+    for_s: float = 10.0
+    ask: bool = False
+    first: int | None = None
+    connectors: int | None = None
+
+
+async def listen(profile: Profile, shelf: Shelf, wish: Wish) -> Report:
+    """Everything a device says while it is listened to, through ``profile``.
 
     Raises:
         InputError: the profile does not speak MQTT, or no broker or device is named.
         UnreachableDeviceError: the broker does not let us in.
     """
     mqtt = profile.mqtt
-    if mqtt is None or device is None:
-        example = f", as in {mqtt.device_example}" if mqtt is not None and mqtt.device_example else ""
-        raise InputError(
-            [InputFault("--device", None, "", f"this profile speaks MQTT; name the device as in its topics{example}")]
-        )
-    options = _options(broker, shelf)
-    count = connectors or widest(profile)
+    if mqtt is None:
+        raise InputError([InputFault(profile.profile, None, "", "does not speak MQTT", "name its address with --host")])
+    if wish.first is not None:
+        mqtt = mqtt.model_copy(update={"first_connector": wish.first})
+    device = _device(wish, mqtt)
+    options = _options(wish.broker, shelf)
+    count = wish.connectors or widest(profile)
     look = _Look(profile, mqtt, device, count)
-    questions = [(fill(each.topic, device), _payload(each.payload, device)) for each in mqtt.ask] if ask else []
-    for said in await _messages(options, look.topics, questions, mqtt.qos, for_s):
+    asked = mqtt.ask if wish.ask else ()
+    questions = [(fill(each.topic, device), _payload(each.payload, device)) for each in asked]
+    for said in await _messages(options, look.topics, questions, mqtt.qos, wish.for_s):
         look.take(said)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     values, claims = look.device.picture.copy(), look.device.faults.claims()
     report = Judge(profile, count, shelf.table).report(f"{options.address} {device}", at, look.read(), values, claims)
     report.presence = look.presence
     return report
+
+
+def _device(wish: Wish, mqtt: Mqtt) -> str:
+    example = mqtt.device_example or mqtt.device
+    if wish.device is None:
+        problem = "this profile speaks MQTT"
+        raise InputError([InputFault("--device", None, "", problem, f"name the device as in its topics: {example}")])
+    if not re.fullmatch(mqtt.device, wish.device):
+        problem = f"{wish.device!r} cannot be such a device"
+        raise InputError([InputFault("--device", None, "", problem, f"write it as in {example}")])
+    return wish.device
 
 
 def _payload(template: str, device: str) -> bytes:
