@@ -62,8 +62,8 @@ class Place(Strict):
 class TopicValue(Place):
     """One value of the device.
 
-    A path that finds nothing means that this message does not speak of the value, and what was known is kept; a JSON
-    ``null`` without a path, or an ``invalid`` value, means that the device says it has none.
+    A path that is not there, or whose filter matches nothing, means that this message does not speak of the value, and
+    what was known is kept; a JSON ``null``, or an ``invalid`` value, means that the device says it has none.
     """
 
     also: tuple[Place, ...] = Field((), max_length=8, description="other places that say the same; the newest counts")
