@@ -62,7 +62,6 @@ class Plant:
         self.port = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
-        self._news = asyncio.Event()
 
     def unit(self, number: int = 1) -> Unit:
         return self.units.setdefault(number, Unit())
@@ -74,8 +73,7 @@ class Plant:
     async def until(self, holds: Callable[[], bool], timeout_s: float = 10.0) -> None:
         async with asyncio.timeout(timeout_s):
             while not holds():
-                self._news.clear()
-                await self._news.wait()
+                await asyncio.sleep(0.01)
 
     async def open(self, port: int = 0) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", port or self.port)
@@ -109,7 +107,6 @@ class Plant:
     async def _answer(self, number: int, unit: int, body: bytes, writer: asyncio.StreamWriter) -> bool:
         asked = _parsed(unit, body)
         self.asked.append(asked)
-        self._news.set()
         held = self.units.get(unit)
         if held is None:
             return True  # a gateway that says nothing of units it does not have
@@ -130,7 +127,6 @@ class Plant:
         if mood == "drop_done":
             return False
         await self._say(number, unit, answer, mood, writer)
-        self._news.set()
         return True
 
     async def _say(

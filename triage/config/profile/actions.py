@@ -31,6 +31,10 @@ class Step(Strict):
     wait_s: Within | None = Field(None, description="a pause")
     expect: Condition | None = Field(None, description="what must be read back before the next step")
     within_s: Within = Field(10.0, description="how long `expect` is waited for")
+    again: bool | None = Field(
+        None,
+        description="whether a later write is repeated until it is answered; left out: only that to a `rw` register",
+    )
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
@@ -39,6 +43,8 @@ class Step(Strict):
             raise ValueError("give exactly one of write, publish, wait_s, expect")
         if self.write is not None and not self.write:
             raise ValueError("name the register that is written")
+        if self.again is not None and self.write is None:
+            raise ValueError("`again` is for writes")
         return self
 
 

@@ -14,7 +14,7 @@ from triage.config.profile.writing import UnwritableError
 from triage.core.effects import Command
 from triage.core.events import CommandAnswer
 from triage.core.vocabulary import REBOOTS, Action, AnswerResult
-from triage.drivers.modbus.course import Course, UnmetError, moves
+from triage.drivers.modbus.course import Course, UnclearError, UnmetError, moves
 from triage.drivers.modbus.device import Device
 from triage.drivers.modbus.herald import Look
 from triage.drivers.modbus.messages import AskError, UnreachableError
@@ -65,7 +65,7 @@ class Commands:
     def __init__(self, room: Room) -> None:
         """Nothing is under way."""
         self._room = room
-        self._courses: dict[str, tuple[Course, asyncio.Task[str | None]]] = {}
+        self._courses: dict[str, tuple[Course, asyncio.Task[None]]] = {}
 
     def under_way(self, pile: str) -> bool:
         """Whether the device is still being told what to do."""
@@ -178,11 +178,17 @@ class Commands:
     def _go_on(self, device: Device, course: Course, command: Command) -> None:
         """Do the rest of the steps in the background, and answer at the end."""
 
-        async def rest() -> str | None:
-            unmet = await self._finished(device, course)
-            result = AnswerResult.ACCEPTED if unmet is None else AnswerResult.REFUSED
-            self._answer(command, result, unmet or "all steps are done")
-            return unmet
+        async def rest() -> None:
+            try:
+                await course.finish()
+            except UnclearError as unclear:
+                log.warning("an action has no answer", pile=command.pile, command=command.id, reason=str(unclear))
+            except UnmetError as unmet:
+                self._answer(command, AnswerResult.REFUSED, str(unmet))
+            except Exception:
+                log.exception("an action broke off", pile=command.pile, command=command.id)
+            else:
+                self._answer(command, AnswerResult.ACCEPTED, "all steps are done")
 
         self._begin(device, course, rest())
 
@@ -201,22 +207,18 @@ class Commands:
                 return self._failed(error, permit)
         except (RefusedError, UnmetError) as refusal:
             return Dispatch("not_sent", str(refusal))
-        unmet = await asyncio.shield(self._begin(device, course, self._finished(device, course)))
-        return Dispatch("sent") if unmet is None else Dispatch("unknown", unmet)
+        try:
+            await asyncio.shield(self._begin(device, course, course.finish()))
+        except (UnmetError, UnclearError) as unmet:
+            return Dispatch("unknown", str(unmet))
+        return Dispatch("sent")
 
-    def _begin(self, device: Device, course: Course, rest: Coroutine[Any, Any, str | None]) -> asyncio.Task[str | None]:
+    def _begin(self, device: Device, course: Course, rest: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         pile = device.registration.pile
         task = asyncio.get_running_loop().create_task(rest, name=f"modbus action {pile}")
         self._courses[pile] = (course, task)
         task.add_done_callback(lambda _: self._courses.pop(pile, None))
         return task
-
-    async def _finished(self, device: Device, course: Course) -> str | None:
-        try:
-            return await course.finish()
-        except Exception as error:
-            log.exception("an action broke off", pile=device.registration.pile)
-            return f"it broke off: {type(error).__name__}"
 
     def _answer(self, command: Command, result: AnswerResult, reason: str) -> None:
         answer = CommandAnswer(

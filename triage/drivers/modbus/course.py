@@ -12,7 +12,6 @@ from msgspec import Struct
 from triage.config.profile.actions import Step
 from triage.config.profile.meaning import Condition
 from triage.config.profile.registers import Modbus, Register
-from triage.config.profile.words import Scalar
 from triage.config.profile.writing import UnwritableError
 from triage.drivers.modbus.counters import Counters
 from triage.drivers.modbus.device import Device
@@ -46,19 +45,24 @@ class Await(Struct, frozen=True):
 
 
 class Send(Struct, frozen=True):
-    """One write request."""
+    """One write request; ``again``: it may be repeated though it may have worked, for it sets a state."""
 
     unit: int
     write: Write
     within_s: float
     name: str
+    again: bool
 
 
 Move = Pause | Await | Send
 
 
 class UnmetError(Exception):
-    """What was expected did not come; the text says what."""
+    """What was expected did not come, or certainly could not be done; the text says what."""
+
+
+class UnclearError(Exception):
+    """A write that must not be repeated had no answer: whether it worked, evidence must tell."""
 
 
 def moves(steps: Sequence[Step], connector: int, kind: Kind, speed: float = 1.0) -> tuple[Move, ...]:
@@ -70,10 +74,9 @@ def moves(steps: Sequence[Step], connector: int, kind: Kind, speed: float = 1.0)
     found: list[Move] = []
     for step in steps:
         if step.write is not None:
-            for name, value in step.write.items():
-                found.extend(_sends(name, value, connector, kind, max(LEAST_S, max(INSIST_S, step.within_s) / speed)))
+            found.extend(_sends(step, connector, kind, speed))
         elif step.expect is not None:
-            found.append(Await(step.expect, max(LEAST_S, step.within_s / speed)))
+            found.append(Await(step.expect, _within(step.within_s, speed)))
         elif step.wait_s is not None:
             found.append(Pause(step.wait_s / speed))
         else:
@@ -81,22 +84,36 @@ def moves(steps: Sequence[Step], connector: int, kind: Kind, speed: float = 1.0)
     return tuple(found)
 
 
-def _sends(name: str, value: Scalar, connector: int, kind: Kind, within_s: float) -> list[Send]:
-    register = kind.modbus.registers.get(name)
-    if register is None:
-        raise UnwritableError(f"{name} is no register of the profile")
-    try:
-        words = encode(register, value, kind.modbus)
-    except UnwritableError as error:
-        raise UnwritableError(f"{name}: {error}") from None
+def _within(within_s: float, speed: float) -> float:
+    return max(min(within_s, LEAST_S), within_s / speed)
+
+
+def _sends(step: Step, connector: int, kind: Kind, speed: float) -> list[Send]:
+    found: list[Send] = []
+    within_s = _within(max(INSIST_S, step.within_s), speed)
+    for name, value in (step.write or {}).items():
+        register = kind.modbus.registers.get(name)
+        if register is None:
+            raise UnwritableError(f"{name} is no register of the profile")
+        try:
+            words = encode(register, value, kind.modbus)
+        except UnwritableError as error:
+            raise UnwritableError(f"{name}: {error}") from None
+        again = register.access == "rw" if step.again is None else step.again
+        for unit, at in _targets(register, connector, kind):
+            writes = _writes(register, at, words, kind.modbus)
+            found.extend(Send(unit, write, within_s, name, again) for write in writes)
+    return found
+
+
+def _targets(register: Register, connector: int, kind: Kind) -> list[tuple[int, int]]:
+    """Unit and address, of every connector where the pile as a whole is meant."""
     everywhere = register.of == "connector" and connector == 0
     numbers = range(1, kind.layout.connectors + 1) if everywhere else (max(connector, 1),)
-    found: list[Send] = []
-    for number in numbers:
-        unit = unit_id(register, kind.modbus, kind.layout.unit, number)
-        at = address(register, kind.modbus, number)
-        found.extend(Send(unit, write, within_s, name) for write in _writes(register, at, words, kind.modbus))
-    return found
+    return [
+        (unit_id(register, kind.modbus, kind.layout.unit, number), address(register, kind.modbus, number))
+        for number in numbers
+    ]
 
 
 def _writes(register: Register, at: int, words: tuple[int, ...], modbus: Modbus) -> list[Write]:
@@ -139,14 +156,21 @@ class Course:
             if unmet is not None:
                 raise UnmetError(unmet)
 
-    async def finish(self) -> str | None:
-        """Do the rest; what did not hold, or None when all is done. The rest is left out then."""
+    async def finish(self) -> None:
+        """Do the rest.
+
+        Raises:
+            UnmetError: something did not hold, or could not be done; what follows it is left out.
+            UnclearError: whether something was done cannot be known; what follows it is left out.
+        """
         while self._left:
             move = self._left.popleft()
-            unmet = await (self._insist(move) if isinstance(move, Send) else self._attend(move, holding=False))
+            if isinstance(move, Send):
+                await self._insist(move)
+                continue
+            unmet = await self._attend(move, holding=False)
             if unmet is not None:
-                return unmet
-        return None
+                raise UnmetError(unmet)
 
     async def _write(self, move: Send, last_check: Callable[[], None] | None = None) -> None:
         device = self._device
@@ -157,8 +181,8 @@ class Course:
             if error.code != ACKNOWLEDGE:  # which means: accepted, and it takes its time
                 raise
 
-    async def _insist(self, move: Send) -> str | None:
-        """Write until it is acknowledged, or the time for it is over."""
+    async def _insist(self, move: Send) -> None:
+        """Write until it is acknowledged, or the time for it is over, or it must not be repeated."""
         until_s, pause_s, tries = self._loop.time() + move.within_s, AGAIN_FIRST_S, 0
         pile = self._device.registration.pile
         while True:
@@ -166,14 +190,18 @@ class Course:
             try:
                 await self._write(move)
             except AskError as error:
+                if error.arrived and not move.again:
+                    raise UnclearError(
+                        f"{move.name} was written, and nobody knows whether it worked: {error}"
+                    ) from None
                 if tries == 1:
                     log.warning("a later write failed and is tried again", pile=pile, value=move.name, error=str(error))
                 if self._hurry.is_set() or self._loop.time() + pause_s > until_s:
                     log.warning("a later write failed for good", pile=pile, value=move.name, tries=tries)
-                    return f"{move.name} could not be written: {error}"
+                    raise UnmetError(f"{move.name} could not be written: {error}") from None
                 self._counters.count("writes_again")
             else:
-                return None
+                return
             await self._rest(pause_s)
             pause_s = min(2 * pause_s, AGAIN_MOST_S)
 

@@ -14,7 +14,7 @@ from triage.config.profile.file import Profile
 from triage.config.profile.writing import UnwritableError
 from triage.core.effects import Command
 from triage.core.events import DriverLink, Event, Registration
-from triage.drivers.modbus.commands import Commands
+from triage.drivers.modbus.commands import BUDGET_S, Commands
 from triage.drivers.modbus.counters import Counters
 from triage.drivers.modbus.device import Device
 from triage.drivers.modbus.endpoint import Address, Endpoint
@@ -186,9 +186,9 @@ class ModbusDriver:
         if device is None:
             return None
         try:
-            async with device.turn:
+            async with asyncio.timeout(BUDGET_S), device.turn:
                 look = await device.take(eager=True)
-        except AskError:
+        except (AskError, TimeoutError):
             return None
         device.tell(look)
         views = device.kind.interpreter.views(look.values)

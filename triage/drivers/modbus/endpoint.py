@@ -87,6 +87,11 @@ class Endpoint:
         self._units: dict[int, bool] = {}  # every unit asked on this connection, and whether it answered last
         self._backoff = Backoff(BACKOFF_FIRST_S, random.Random())  # noqa: S311 -- jitter, not a secret
 
+    @property
+    def shared(self) -> bool:
+        """Whether several units were asked on the present connection."""
+        return len(self._units) > 1
+
     async def connect(self, timeout_s: float, *, eager: bool = False) -> None:
         """Have a connection.
 

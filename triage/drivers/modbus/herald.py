@@ -41,6 +41,7 @@ class Herald:
         self.there: bool | None = None
         self._room = room
         self._loop = asyncio.get_running_loop()
+        self._starting = False
         self._told: dict[str, str | None] = {}
         self._quarantined_s = float("-inf")
 
@@ -73,7 +74,8 @@ class Herald:
 
     def _news(self, look: Look) -> PileStatus | None:
         seen = look.sighting
-        said = {"boot_id": seen.boot_id, "firmware": seen.firmware, "model": seen.model}
+        boot_id = self._boot(look)
+        said = {"boot_id": boot_id, "firmware": seen.firmware, "model": seen.model}
         changed = {name: text for name, text in said.items() if text is not None and text != self._told.get(name)}
         if self.there is True and not changed:
             return None
@@ -85,11 +87,18 @@ class Herald:
             pile=self.planned.registration.pile,
             online=True,
             driver=DRIVER,
-            boot_id=seen.boot_id,
+            boot_id=boot_id,
             boot_reason=seen.boot_reason,
             firmware=seen.firmware,
             model=seen.model,
         )
+
+    def _boot(self, look: Look) -> str | None:
+        """The name of its present boot: its own counter's, or ours when it was seen to start."""
+        starting, self._starting = self._starting, look.sighting.starting
+        if look.sighting.boot_id is not None:
+            return look.sighting.boot_id
+        return f"started {look.at:%Y-%m-%dT%H:%M:%S.%fZ}" if look.sighting.starting and not starting else None
 
     def lost(self) -> None:
         """The device is gone; told once, and not while our own network is down."""

@@ -111,12 +111,13 @@ class Link(asyncio.Protocol):
         answer: asyncio.Future[tuple[int, ...]] = self._loop.create_future()
         self._answer = answer
         self._transport.write(frame)
-        timer = self._loop.call_later(timeout_s, self._fail, SilentError(f"no answer within {timeout_s:g} s"))
+        timer = self._loop.call_later(timeout_s, self._give_up, timeout_s)
         try:
             return await answer
         finally:
             timer.cancel()
             self._answer = self._asked = None
+            del answer  # or a failure, its traceback and this frame hold each other until the collector comes
 
     def close(self) -> None:
         """Leave; whoever waits for an answer is told."""
@@ -180,6 +181,9 @@ class Link(asyncio.Protocol):
         self._fail(GarbledError(text))
         if self._transport is not None:
             self._transport.abort()
+
+    def _give_up(self, timeout_s: float) -> None:
+        self._fail(SilentError(f"no answer within {timeout_s:g} s"))
 
     def _fail(self, error: AskError) -> None:
         if self._answer is not None and not self._answer.done():

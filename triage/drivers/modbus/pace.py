@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import zlib
 
@@ -15,15 +16,17 @@ class Beat:
 
     def __init__(self, name: str, period_s: float, origin_s: float) -> None:
         """``name`` decides the place; the first moment is within one period after ``origin_s``."""
-        self.period_s = period_s
+        self._period_s = period_s
         self._first_s = origin_s + zlib.crc32(name.encode()) / 2**32 * period_s
+        self._index = -1
 
     def after(self, now_s: float) -> float:
-        """The first moment later than ``now_s``; moments that have passed are left out."""
-        if now_s < self._first_s:
-            return self._first_s
-        passed = int((now_s - self._first_s) / self.period_s) + 1
-        return self._first_s + passed * self.period_s
+        """The next moment: later than ``now_s``, and later than the one given before.
+
+        A timer may fire a little early, and the moment it was set for must not come twice. What has passed is left out.
+        """
+        self._index = max(self._index + 1, math.floor((now_s - self._first_s) / self._period_s) + 1)
+        return self._first_s + self._index * self._period_s
 
 
 class Backoff:

@@ -26,8 +26,8 @@ from triage.drivers.profiles.values import ImpossibleError, Value, Values
 AGAIN_S = 3_600.0
 """What is read at the start is read again after this time, and so is what was not there."""
 
-BUSY_S = 0.1
-"""Least pause before a busy device is asked again."""
+AGAIN_AFTER_S = 0.1
+"""Least pause before a busy device is asked again, and before neighbours have to wait for a silent one once more."""
 
 Words = dict[Place, Sequence[int]]
 
@@ -120,6 +120,9 @@ class Reader:
         if self._generation != self._endpoint.generation or self._loop.time() >= self._due_s:
             await self._begin(patient=patient)
         polled, self._polled = await self._collect(self._polled, patient=patient)
+        if not polled and self._plan.polled:
+            self._generation = -1
+            raise VanishedError("it has none of the registers that tell its state")
         return self._decoded(polled | self._kept)
 
     async def _begin(self, *, patient: bool) -> None:
@@ -191,8 +194,8 @@ class Reader:
                 if left <= 0 or not _worth_asking_again(error):
                     raise
                 left -= 1
-                if isinstance(error, BusyError):
-                    await asyncio.sleep(max(BUSY_S, modbus.spacing_s))
+                if isinstance(error, BusyError) or self._endpoint.shared:
+                    await asyncio.sleep(max(AGAIN_AFTER_S, modbus.spacing_s))
             self._counters.count("retries")
 
     def _decoded(self, words: Words) -> Values:
