@@ -34,7 +34,7 @@ class Mouth:
         own = own_number(device.tongue.mqtt, connector) if connector else None
         if own is None and "{connector}" in f"{what.topic} {what.payload}":
             if device.tongue.connectors > 1:
-                return Dispatch("not_sent", "this needs the number of a connector")
+                return Dispatch("not_sent", "connector_not_given")
             own = device.tongue.numbers[0]
         now_ms = int(self._clock.now().timestamp() * 1000)
         topic = fill(what.topic, device.name, own, id=id, now_ms=now_ms)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import structlog
 from msgspec import Struct
 
 from triage.config.profile.actions import ActionSpec, Step
-from triage.config.profile.meaning import Condition
 from triage.core.effects import Command
 from triage.core.events import CommandAnswer, Event
 from triage.core.vocabulary import REBOOTS, Action, AnswerResult
 from triage.drivers.dialect.answers import Answers, Waiting
 from triage.drivers.dialect.asking import PATIENCE_S, Mouth
-from triage.drivers.dialect.device import Device, WrongError
-from triage.drivers.dialect.inputs import inputs
+from triage.drivers.dialect.device import Device
+from triage.drivers.dialect.steps import Order, Steps
 from triage.drivers.mqtt.counters import Counters
 from triage.drivers.second_look import SecondLook
 from triage.interfaces import Clock, Dispatch
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 BUDGET_S = 8.0
 """Within this time a command's first message has left, or will not leave; the outbox waits a little longer."""
 
-UNDER_WAY = "the action before is still under way"
+NOT_SEEN = "not_seen_on_this_connection"
 
 _READS = frozenset({Action.REPORT, Action.PULL_LOG})
 _SILENT_OK = frozenset({Action.RESET_SOFT, Action.RESET_HARD})
@@ -45,14 +45,11 @@ class Surroundings(Struct, frozen=True):
     speed: float
 
 
-class Order(Struct):
-    """Steps to be carried out on a device; ``since_s`` is when something was last published."""
+class Refusal(NamedTuple):
+    """Why something must not be said: a word of a closed list, and the text for people."""
 
-    device: Device
-    connector: int
-    id: str
-    steps: Sequence[Step]
-    since_s: float = 0.0
+    kind: str
+    text: str
 
 
 class Commands:
@@ -61,6 +58,7 @@ class Commands:
     def __init__(self, around: Surroundings) -> None:
         """Nothing is under way."""
         self._around = around
+        self._steps = Steps(around.mouth, around.clock, around.speed)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._busy: set[str] = set()
 
@@ -77,12 +75,10 @@ class Commands:
         spec = device.tongue.profile.spec(command.action)
         refusal = self._refuse(device, command, spec)
         if refusal is not None:
-            return Dispatch("not_sent", refusal)
+            return self._not_sent(refusal)
         if spec is None:
-            return await self._around.mouth.ask(device, command.id)
+            return self._counted(await self._around.mouth.ask(device, command.id))
         order = Order(device, command.connector, command.id, spec.steps)
-        if device.pile in self._busy:
-            return Dispatch("not_sent", UNDER_WAY)
         self._busy.add(device.pile)
         try:
             return await self._act(order, command, spec)
@@ -95,46 +91,65 @@ class Commands:
 
         ``unknown`` also means that a later step did not come true; the reason says which.
         """
-        if device.wrong:
-            return Dispatch("not_sent", f"it is left alone: {device.wrong}")
+        refusal = self._left_alone(device) or self._unfit(device, connector)
+        if refusal is not None:
+            return self._not_sent(refusal)
         now_ms = int(self._around.clock.now().timestamp() * 1000)
-        order = Order(device, connector, f"s-{device.pile}-{now_ms}", steps)
-        if device.pile in self._busy:
-            return Dispatch("not_sent", UNDER_WAY)
         self._busy.add(device.pile)
         try:
-            return await self._all(order)
+            return await self._all(Order(device, connector, f"s-{now_ms}", steps))
         finally:
             self._busy.discard(device.pile)
 
     # --- what refuses ---------------------------------------------------------------------------------------------
 
-    def _refuse(self, device: Device, command: Command, spec: ActionSpec | None) -> str | None:
+    def _not_sent(self, refusal: Refusal) -> Dispatch:
+        self._around.counters.refusals[refusal.kind] += 1
+        return Dispatch("not_sent", refusal.text)
+
+    def _counted(self, dispatch: Dispatch) -> Dispatch:
+        """What became of a message, its reason counted when it did not leave."""
+        if dispatch.outcome == "not_sent":
+            self._around.counters.refusals[dispatch.reason] += 1
+        return dispatch
+
+    def _refuse(self, device: Device, command: Command, spec: ActionSpec | None) -> Refusal | None:
         if spec is None and command.action is not Action.REPORT:
-            return f"this model has no {command.action}"
+            return Refusal("unsupported", f"this model has no {command.action}")
         if spec is None and not device.tongue.mqtt.ask:
-            return "it cannot be asked"
-        if command.connector > device.tongue.connectors:
-            return f"it has no connector {command.connector}"
-        if device.wrong and command.action not in _READS:
-            return f"it is left alone: {device.wrong}"
-        return self._second_look(command) or (None if spec is None else self._unmet(device, command, spec))
+            return Refusal("unsupported", "it cannot be asked")
+        refusal = self._unfit(device, command.connector) if spec is not None else None
+        if refusal is None and command.action not in _READS:
+            refusal = self._left_alone(device)
+        return refusal or self._second_look(command) or (None if spec is None else self._unmet(device, command, spec))
 
-    def _second_look(self, command: Command) -> str | None:
+    def _unfit(self, device: Device, connector: int) -> Refusal | None:
+        if not 0 <= connector <= device.tongue.connectors:
+            return Refusal("unsupported", f"it has no connector {connector}")
+        if device.pile in self._busy:
+            return Refusal("under_way", "the action before is still under way")
+        return None
+
+    def _left_alone(self, device: Device) -> Refusal | None:
+        return Refusal("wrong", f"it is left alone: {device.wrong}") if device.wrong else None
+
+    def _second_look(self, command: Command) -> Refusal | None:
         clock = self._around.clock
-        return self._around.look.refuse(command, clock.now(), clock.monotonic())
+        word = self._around.look.refuse(command, clock.now(), clock.monotonic())
+        return None if word is None else Refusal(word, word)
 
-    def _unmet(self, device: Device, command: Command, spec: ActionSpec) -> str | None:
+    def _unmet(self, device: Device, command: Command, spec: ActionSpec) -> Refusal | None:
         """Which precondition does not hold by what the device itself said last."""
         if not spec.require:
             return None
         if device.heard is None:
-            return "not_seen_on_this_connection"
+            return Refusal(NOT_SEEN, NOT_SEEN)
         silent_ok = command.args.get("silent_ok") == "1" and command.action in _SILENT_OK
         if self._around.clock.monotonic() - device.heard.at_s > self._around.fresh_s and not silent_ok:
-            return "stale"
+            return Refusal("stale", "stale")
         connector = 0 if command.action in REBOOTS else command.connector
-        return device.tongue.interpreter.unmet(spec.require, device.picture.values(), connector)
+        unmet = device.tongue.interpreter.unmet(spec.require, device.picture.values(), connector)
+        return None if unmet is None else Refusal("precondition", unmet)
 
     # --- carrying out ---------------------------------------------------------------------------------------------
 
@@ -142,35 +157,38 @@ class Commands:
         """Everything up to the first message, which decides; the rest in the background."""
         at = next((at for at, step in enumerate(order.steps) if step.publish is not None), None)
         if at is None:
-            return Dispatch("not_sent", "it has no message for this")
+            return self._not_sent(Refusal("unsupported", "its steps say nothing"))
         order.since_s = self._around.clock.monotonic()
         try:
             async with asyncio.timeout(BUDGET_S):
-                unmet = await self._until_unmet(order, order.steps[:at])
+                unmet = await self._steps.until_unmet(order, order.steps[:at])
         except TimeoutError:
             unmet = "the steps before the first message took too long"
-        if unmet is None and at:
-            unmet = self._refuse(order.device, command, spec)  # waiting took time
         if unmet is not None:
-            return Dispatch("not_sent", unmet)
+            return self._not_sent(Refusal("precondition", unmet))
+        if at:  # waiting took time
+            refusal = self._second_look(command) or self._left_alone(order.device)
+            refusal = refusal or self._unmet(order.device, command, spec)
+            if refusal is not None:
+                return self._not_sent(refusal)
         rest = order.steps[at + 1 :]
         waiting = self._expect_answer(command, spec, rest)
         left_s = (command.expires_at - self._around.clock.now()).total_seconds()
-        dispatch = await self._say(order, order.steps[at], min(PATIENCE_S, left_s))
+        dispatch = await self._steps.say(order, order.steps[at], min(PATIENCE_S, left_s))
         if dispatch.outcome == "sent" and rest:
             self._go_on(order, rest, command, waiting)
         elif dispatch.outcome == "not_sent" and waiting is not None:
             self._around.answers.drop(waiting)
-        return dispatch
+        return self._counted(dispatch)
 
     async def _all(self, order: Order) -> Dispatch:
         order.since_s = self._around.clock.monotonic()
         said = False
         for step in order.steps:
             if step.publish is None:
-                unmet = await self._until_unmet(order, (step,))
+                unmet = await self._steps.until_unmet(order, (step,))
             else:
-                dispatch = await self._say(order, step, PATIENCE_S)
+                dispatch = await self._steps.say(order, step, PATIENCE_S)
                 unmet = None if dispatch.outcome == "sent" else dispatch.reason
                 if unmet is not None and not said:
                     return dispatch
@@ -186,24 +204,26 @@ class Commands:
         async def finish() -> None:
             try:
                 await self._finish(order, rest, command, waiting)
-            except Exception:  # a defect must not leave the device marked as busy
+            except Exception:  # whatever it is, the device must stay usable
                 self._around.counters.count("callback_errors")
                 log.exception("an action broke off", pile=pile)
-            finally:
-                self._under_way.pop(pile, None)
-                self._busy.discard(pile)
 
-        self._under_way[pile] = asyncio.get_running_loop().create_task(finish(), name=f"dialect action {pile}")
+        def done(_: asyncio.Task[None]) -> None:
+            self._under_way.pop(pile, None)
+            self._busy.discard(pile)
+
+        task = self._under_way[pile] = asyncio.get_running_loop().create_task(finish(), name=f"dialect action {pile}")
+        task.add_done_callback(done)
 
     async def _finish(self, order: Order, rest: Sequence[Step], command: Command, waiting: Waiting | None) -> None:
         for at, step in enumerate(rest):
             if waiting is not None and waiting.refused:
                 return
             if step.publish is None:
-                unmet = await self._until_unmet(order, (step,))
+                unmet = await self._steps.until_unmet(order, (step,))
             else:
                 self._prolong(waiting, rest[at + 1 :])
-                dispatch = await self._say(order, step, PATIENCE_S)
+                dispatch = await self._steps.say(order, step, PATIENCE_S)
                 unmet = None if dispatch.outcome == "sent" else dispatch.reason
             if unmet is not None:
                 self._around.counters.count("actions_broken_off")
@@ -221,54 +241,6 @@ class Commands:
             result=AnswerResult.ACCEPTED,
             reason="seen to do it",
         )
-
-    # --- steps ----------------------------------------------------------------------------------------------------
-
-    async def _say(self, order: Order, step: Step, patience_s: float) -> Dispatch:
-        if step.publish is None:
-            return Dispatch("not_sent", "cannot_be_written")
-        order.since_s = self._around.clock.monotonic()
-        return await self._around.mouth.say(order.device, step.publish, order.connector, order.id, patience_s)
-
-    async def _until_unmet(self, order: Order, steps: Sequence[Step]) -> str | None:
-        """Wait as the steps say; what did not come true in time, or None."""
-        for step in steps:
-            if step.wait_s is not None:
-                await asyncio.sleep(step.wait_s / self._around.speed)
-            elif step.expect is not None:
-                unmet = await self._expect(order, step.expect, step.within_s / self._around.speed)
-                if unmet is not None:
-                    return unmet
-        return None
-
-    async def _expect(self, order: Order, condition: Condition, within_s: float) -> str | None:
-        """Wait until the device itself says, after what was published, that ``condition`` holds."""
-        device, loop = order.device, asyncio.get_running_loop()
-        deadline_s = loop.time() + within_s
-        if device.tongue.mqtt.ask:
-            await self._around.mouth.ask(device, order.id, order.connector)
-        names = inputs(device.tongue.profile, condition) & device.tongue.profile.values.keys()
-        while True:
-            unmet = self._unseen(order, condition, names)
-            left_s = deadline_s - loop.time()
-            if unmet is None or left_s <= 0:
-                return unmet
-            await device.speaks(left_s)
-
-    def _unseen(self, order: Order, condition: Condition, names: frozenset[str]) -> str | None:
-        device = order.device
-        try:
-            device.look()
-        except WrongError as error:
-            return str(error)
-        unmet = device.tongue.interpreter.unmet(condition, device.picture.values(), order.connector)
-        if unmet is not None:
-            return unmet
-        if names:
-            fresh = any(at_s >= order.since_s for (_, name), at_s in device.said.items() if name in names)
-        else:
-            fresh = device.heard is not None and device.heard.at_s >= order.since_s
-        return None if fresh else f"it did not say {' or '.join(sorted(names) or ['anything'])} again"
 
     # --- answers --------------------------------------------------------------------------------------------------
 

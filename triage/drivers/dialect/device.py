@@ -148,18 +148,27 @@ class Device:
         self._starting = starting
 
     def has_said(self, since_s: float, *, most: bool = True) -> bool:
-        """Whether it spoke live since; a switch: whether it said if it is on, and (``most``) what flows."""
+        """Whether it spoke live since; of a switch whether one channel (``most``: each) said its state (and load)."""
         if not self.tongue.state:
             return self.heard is not None and self.heard.at_s >= since_s
-        parts = (self.tongue.state, *self.tongue.loads) if most else (self.tongue.state,)
-        newest = {name for (_, name), at_s in self.said.items() if at_s >= since_s}
-        return all(part & newest for part in parts)
+        channels = range(1, self.tongue.connectors + 1)
+        if not most:
+            return any(self._said(self.tongue.state, each, since_s) for each in channels)
+        parts = (self.tongue.state, *self.tongue.loads)
+        return all(self._said(part, each, since_s) for part in parts for each in channels)
 
-    def recent(self, since_s: float) -> Values:
-        """All it said; of a switch's load only what it said since, for an old one is no reason to cut the power."""
+    def _said(self, names: Iterable[str], connector: int, since_s: float) -> bool:
+        return any(self.said.get((each, name), NEVER_S) >= since_s for name in names for each in (0, connector))
+
+    def recent(self, state_s: float, load_s: float) -> Values:
+        """All it said; of a switch its state only as said since ``state_s``, its load as said since ``load_s``.
+
+        An old load is no reason to cut the power, and an old state no proof that it was cut.
+        """
         values = self.picture.copy()
-        for load in self.tongue.loads:
-            for name in load:
+        limits = [(self.tongue.state, state_s), *((load, load_s) for load in self.tongue.loads)]
+        for names, since_s in limits:
+            for name in names:
                 for number in range(self.tongue.connectors + 1):
                     if self.said.get((number, name), NEVER_S) < since_s:
                         (values.connectors.get(number, {}) if number else values.pile).pop(name, None)

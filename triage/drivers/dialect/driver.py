@@ -259,11 +259,10 @@ class DialectDriver:
         device = self._fleet.devices.get(command.pile)
         if device is None:
             dispatch = Dispatch("not_sent", "no such pile among the dialects")
+            self.counters.refusals["unknown_pile"] += 1
         else:
             dispatch = await self._commands.send(device, command)
         self.counters.dispatches[dispatch.outcome] += 1
-        if dispatch.outcome == "not_sent":
-            self.counters.refusals[dispatch.reason] += 1
         return dispatch
 
     def refuse(self, command: Command, now: datetime) -> str | None:
@@ -281,19 +280,21 @@ class DialectDriver:
         device = self._fleet.devices.get(pile)
         if device is None or not self.connected:
             return None
-        asked_s = self._clock.monotonic()
+        now_s = self._clock.monotonic()
+        since_s = fresh_s = now_s - self._fresh_s
         if device.tongue.mqtt.ask:
+            since_s = now_s
             asked = await self._mouth.ask(device, _some_id())
-            if asked.outcome != "sent" or not await self._replies(device, asked_s):
+            if asked.outcome != "sent" or not await self._replies(device, since_s):
                 return None
-        elif device.heard is None or asked_s - device.heard.at_s > self._fresh_s:
+        elif device.heard is None or device.heard.at_s < fresh_s:
             return None
         try:
             device.look()
         except WrongError as error:
             device.wrong = str(error)
             return None
-        values = device.recent(self._clock.monotonic() - self._fresh_s)
+        values = device.recent(since_s, fresh_s)
         views = device.tongue.interpreter.views(values)
         return Values(pile=views.pop(0), connectors=views)
 

@@ -17,7 +17,7 @@ TOPIC_CHARS = 2_048
 
 _PLACE = re.compile(r"\{(device|connector|id)\}")
 _ANY = "\x00"  # no topic can contain it
-_STRANGE = re.compile(r"[+#\x00]")
+_STRANGE = re.compile(r"[+#\x00-\x1f\x7f-\x9f]")  # a broker drops whoever sends control characters
 
 
 class Hit(NamedTuple):
