@@ -119,6 +119,20 @@ class ScriptedPile:
         """The line is there again, with the same boot."""
         self._away.clear()
 
+    def lose_power(self) -> None:
+        """Dark at once, without a goodbye."""
+        self.vanish()
+
+    def regain_power(self) -> None:
+        """Start anew; who is cured by a restart has no faults any more."""
+        self.boots += 1
+        self._seq = 0
+        self._born_s = time.monotonic()
+        if self.temper is Temper.CURED:
+            self.faults = []
+        self.unplug()
+        self.come_back()
+
     @property
     def resets(self) -> list[Received]:
         """Every disruptive command that arrived."""
