@@ -13,18 +13,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from triage import audit, demo, enrolment
 from triage.cli_profile import profile_app
-from triage.config.check import check as check_everything
-from triage.config.lexiconfile import load_lexicon
-from triage.config.settings import load_settings
-from triage.core.classify import classify as read_text
-from triage.core.lifetables import write_into
-from triage.daemon import serve as serve_daemon
-from triage.drivers.embedded import EmbeddedBrokerError
-from triage.errors import InputError, StoreError, StoreRefusedError, TriageError
-from triage.logs import configure
-from triage.storage.sql import SqlStore
+from triage.errors import InputError, TriageError
 
 FAILED, BAD_INPUT = 1, 2
 
@@ -51,8 +41,6 @@ def main() -> None:
         app()
     except InputError as error:
         _fail(BAD_INPUT, *[str(fault) for fault in error.faults])
-    except (StoreError, StoreRefusedError, EmbeddedBrokerError) as error:
-        _fail(FAILED, str(error))
     except TriageError as error:
         _fail(FAILED, str(error))
     except OSError as error:
@@ -80,7 +68,10 @@ def serve(
     log_level: Annotated[str, typer.Option(help="debug, info, warning, error")] = "info",
     log_console: Annotated[bool, typer.Option("--log-console", help="Log for a person's eyes, not as JSON.")] = False,
 ) -> None:
-    """Run the daemon. SIGTERM stops it cleanly; SIGHUP reads plans, words, fault tables and fleet again."""
+    """Run the daemon. SIGTERM stops it cleanly; SIGHUP reads plans, profiles, words, fault tables and fleet again."""
+    from triage.daemon import serve as serve_daemon
+    from triage.logs import configure
+
     configure(log_level, json=not log_console)
     _run(serve_daemon(config, os.environ))
 
@@ -97,6 +88,9 @@ def demo_command(
     ] = False,
 ) -> None:
     """A whole operation on this machine: broker, database, simulated fleet, drivers, field team, daemon and console."""
+    from triage import demo
+    from triage.logs import configure
+
     configure("warning", json=False)
     wishes = demo.Wishes(piles=piles, speed=speed, port=port, seed=seed, run_for_s=run_for, json=json)
     raise SystemExit(_run(demo.run(wishes)))
@@ -105,6 +99,8 @@ def demo_command(
 @app.command()
 def check(config: Config = DEFAULT_CONFIG) -> None:
     """Validate settings, fleet, plans, profiles, words and fault tables; list ALL faults."""
+    from triage.config.check import check as check_everything
+
     faults = check_everything(config, os.environ)
     if faults:
         _fail(BAD_INPUT, *[str(fault) for fault in faults], f"{len(faults)} fault(s)")
@@ -114,6 +110,9 @@ def check(config: Config = DEFAULT_CONFIG) -> None:
 @app.command()
 def migrate(config: Config = DEFAULT_CONFIG) -> None:
     """Bring the database to the newest schema."""
+    from triage.config.settings import load_settings
+    from triage.storage.sql import SqlStore
+
     settings = load_settings(config, os.environ)
 
     async def work() -> None:
@@ -133,6 +132,10 @@ def classify(
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Show how a complaint's text is read, and why."""
+    from triage.config.lexiconfile import load_lexicon
+    from triage.config.settings import load_settings
+    from triage.core.classify import classify as read_text
+
     if text is None:
         _fail(BAD_INPUT, 'give a text: triage classify "the screen is black"')
     settings = load_settings(config, os.environ)
@@ -148,6 +151,9 @@ def fleet_import(
     replace: Annotated[bool, typer.Option("--replace", help="The file is the whole fleet; others leave.")] = False,
 ) -> None:
     """Take regions, sites, piles, connectors and teams into the fleet file: every bad row is named, all or nothing."""
+    from triage import enrolment
+    from triage.config.settings import load_settings
+
     settings = load_settings(config, os.environ)
     outcome = enrolment.take(file, settings.fleet_path, settings.teams_path, replace=replace)
     print(outcome)
@@ -156,6 +162,9 @@ def fleet_import(
 @audit_app.command("verify")
 def audit_verify(config: Config = DEFAULT_CONFIG) -> None:
     """Walk the journal's hash chain and name the first record that does not fit."""
+    from triage import audit
+    from triage.config.settings import load_settings
+
     settings = load_settings(config, os.environ)
     fault, text = _run(audit.verify(settings.database.url))
     if fault:
@@ -166,4 +175,6 @@ def audit_verify(config: Config = DEFAULT_CONFIG) -> None:
 @app.command(hidden=True)
 def tables(document: Annotated[Path, typer.Argument()] = Path("DESIGN.md")) -> None:
     """Draw the state tables of the code into DESIGN.md."""
+    from triage.core.lifetables import write_into
+
     write_into(document)
