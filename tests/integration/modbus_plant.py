@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
+LATE_S = 0.45
+
 READS = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}
 WRITES = {5: "coil", 6: "holding", 15: "coil", 16: "holding"}
 
@@ -34,7 +36,8 @@ class Unit:
     """What one unit holds, and its manners.
 
     ``moods`` are for the next requests, one each; ``mood`` is for all others. A mood is None (answer), an exception
-    code, or one of: hang, drop, drop_done (carry out, then drop), wrong_unit, garbage, not_modbus, short, torn_frame.
+    code, or one of: hang, late (answer after LATE_S), drop, drop_done (carry out, then drop), wrong_unit, garbage,
+    not_modbus, short, torn_frame, bad_sum (of serial frames).
     """
 
     holding: dict[int, int] = field(default_factory=dict)
@@ -53,9 +56,11 @@ class Unit:
 
 
 class Plant:
-    """One endpoint with its units."""
+    """One endpoint with its units; ``framing`` as in profiles."""
 
-    def __init__(self) -> None:
+    def __init__(self, framing: str = "tcp") -> None:
+        self.framing = framing
+        self._later: set[asyncio.Task[None]] = set()
         self.units: dict[int, Unit] = {}
         self.asked: list[Asked] = []
         self.connections = 0
@@ -95,14 +100,38 @@ class Plant:
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 while True:
-                    number, zero, length, unit = struct.unpack(">HHHB", await reader.readexactly(7))
-                    assert zero == 0
-                    body = await reader.readexactly(length - 1)
+                    number, unit, body = await self._heard(reader)
                     if not await self._answer(number, unit, body, writer):
                         break
         finally:
             self._writers.discard(writer)
             writer.transport.abort()
+
+    async def _heard(self, reader: asyncio.StreamReader) -> tuple[int, int, bytes]:
+        if self.framing == "tcp":
+            number, zero, length, unit = struct.unpack(">HHHB", await reader.readexactly(7))
+            assert zero == 0
+            return number, unit, await reader.readexactly(length - 1)
+        if self.framing == "ascii":
+            line = await reader.readuntil(b"\r\n")
+            assert line[:1] == b":"
+            said = bytes.fromhex(line[1:-2].decode())
+            assert sum(said) & 0xFF == 0
+            return 0, said[0], said[1:-1]
+        said = await reader.readexactly(6)
+        if said[1] in {15, 16}:
+            said += await reader.readexactly(1)
+            said += await reader.readexactly(said[6])
+        assert await reader.readexactly(2) == crc(said)
+        return 0, said[0], said[1:]
+
+    def _frame(self, number: int, unit: int, body: bytes) -> bytes:
+        if self.framing == "tcp":
+            return struct.pack(">HHHB", number, 0, len(body) + 1, unit) + body
+        said = bytes([unit]) + body
+        if self.framing == "ascii":
+            return b":" + (said + bytes([-sum(said) & 0xFF])).hex().upper().encode() + b"\r\n"
+        return said + crc(said)
 
     async def _answer(self, number: int, unit: int, body: bytes, writer: asyncio.StreamWriter) -> bool:
         asked = _parsed(unit, body)
@@ -126,8 +155,18 @@ class Plant:
             held.after(asked)
         if mood == "drop_done":
             return False
+        if mood == "late":
+            task = asyncio.create_task(self._say_later(number, unit, answer, writer))
+            self._later.add(task)
+            task.add_done_callback(self._later.discard)
+            return True
         await self._say(number, unit, answer, mood, writer)
         return True
+
+    async def _say_later(self, number: int, unit: int, answer: bytes, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(LATE_S)
+        with contextlib.suppress(ConnectionError):
+            await self._say(number, unit, answer, None, writer)
 
     async def _say(
         self, number: int, unit: int, answer: bytes, mood: int | str | None, writer: asyncio.StreamWriter
@@ -138,13 +177,25 @@ class Plant:
             answer = bytes([answer[0] ^ 0x40, *answer[1:]])
         if mood == "short":
             answer = answer[:2] + answer[2:-2]
-        frame = struct.pack(">HHHB", number, 0, len(answer) + 1, unit) + answer
+        frame = self._frame(number, unit, answer)
+        if mood == "bad_sum":
+            frame = frame[:-1] + bytes([frame[-1] ^ 0x55])
         if mood == "not_modbus":
             frame = b"HTTP/1.1 400 Bad Request\r\n\r\n"
         for part in (frame[:5], frame[5:]) if mood == "torn_frame" else (frame,):
             writer.write(part)
             await writer.drain()
             await asyncio.sleep(0.01 if mood == "torn_frame" else 0)
+
+
+def crc(said: bytes) -> bytes:
+    """The check of an RTU frame, bit by bit as the specification draws it."""
+    check = 0xFFFF
+    for byte in said:
+        check ^= byte
+        for _ in range(8):
+            check = check >> 1 ^ 0xA001 if check & 1 else check >> 1
+    return struct.pack("<H", check)
 
 
 def _parsed(unit: int, body: bytes) -> Asked:
@@ -181,9 +232,9 @@ def _carried_out(unit: Unit, asked: Asked) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def plant(*units: int) -> AsyncIterator[Plant]:
+async def plant(*units: int, framing: str = "tcp") -> AsyncIterator[Plant]:
     """A running server with empty units."""
-    made = Plant()
+    made = Plant(framing)
     for number in units or (1,):
         made.unit(number)
     await made.open()

@@ -297,6 +297,54 @@ async def test_a_hanging_endpoint_delays_no_other(field: Plant) -> None:
             assert driver.counters.lags.quantile(0.9) < 0.1
 
 
+# --- frames ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("framing", ["rtu", "ascii"])
+async def test_serial_frames_over_a_gateway_are_read_and_written(framing: str) -> None:
+    async with plant(framing=framing) as gateway:
+        fill(held(gateway), state=9, energy=77_777)
+        wanted = profile(modbus={"framing": framing, "write_function": "multiple"})
+        async with driving((registration(gateway), wanted)) as (driver, inbox):
+            reading = await inbox.first(Telemetry)
+            assert reading.readings[0].energy_wh == 77_777
+            fill(held(gateway))
+            assert (await driver.send(command())).outcome == "sent"
+            await answer(inbox)
+    assert [(each.function, each.words) for each in gateway.writes] == [(16, (1,))]
+
+
+@pytest.mark.parametrize("framing", ["rtu", "ascii"])
+@pytest.mark.parametrize("mood", ["bad_sum", "torn_frame", 6, "wrong_unit"])
+async def test_a_spoilt_serial_frame_is_asked_for_again(framing: str, mood: int | str) -> None:
+    async with plant(framing=framing) as gateway:
+        fill(held(gateway), energy=77_777)
+        gateway.unit().moods.append(mood)
+        async with driving((registration(gateway), profile(modbus={"framing": framing}))) as (driver, inbox):
+            reading = await inbox.first(Telemetry)
+            assert reading.readings[0].energy_wh == 77_777
+            assert driver.counters.totals["retries"] == (0 if mood == "torn_frame" else 1)
+
+
+@pytest.mark.parametrize("framing", ["tcp", "rtu", "ascii"])
+async def test_an_answer_that_comes_late_is_never_taken_for_the_next_one(framing: str) -> None:
+    async with plant(1, 2, framing=framing) as gateway:
+        fill(held(gateway, 1), energy=1_000)
+        fill(held(gateway, 2), energy=2_000)
+        wanted = profile(modbus={"framing": framing, "timeout_s": 0.3, "retries": 1, "one_value_per_read": True})
+        devices = [(registration(gateway, f"p-{unit}", unit), wanted) for unit in (1, 2)]
+        async with driving(*devices) as (driver, inbox):
+            await inbox.first(Telemetry, since=4)
+            # Answers of the same form and length, so that only number or connection tell them apart.
+            gateway.unit(1).moods.extend(["late"] * 3)
+            await gateway.until(lambda: not gateway.unit(1).moods)
+            await inbox.first(Telemetry, lambda each: each.pile == "p-1", since=len(inbox.events))
+            for each in inbox.all(Telemetry):
+                assert each.readings[0].energy_wh == (1_000 if each.pile == "p-1" else 2_000)
+            assert driver.counters.totals["retries"] >= 1
+            assert (driver.counters.totals["late"] > 0) == (framing == "tcp")
+
+
 # --- nonsense -------------------------------------------------------------------------------------------------------
 
 
@@ -514,6 +562,7 @@ async def test_a_model_without_the_action_says_so(field: Plant) -> None:
         dispatch = await driver.send(command(Action.RESET_HARD))
         assert (dispatch.outcome, dispatch.reason) == ("not_sent", "this model has no reset_hard")
         assert (await driver.send(command(connector=3))).reason == "it has no connector 3"
+        assert (await driver.send(command(connector=-1))).outcome == "not_sent"
         assert (await driver.send(command(pile="other"))).outcome == "not_sent"
         assert not field.writes
 

@@ -160,7 +160,7 @@ class Commands:
     def _course(self, device: Device, steps: Sequence[Step], connector: int) -> Course:
         if device.registration.pile in self._courses:
             raise RefusedError("under_way", "the action before is still under way")
-        if connector > device.kind.layout.connectors:
+        if not 0 <= connector <= device.kind.layout.connectors:
             raise RefusedError("unsupported", f"it has no connector {connector}")
         try:
             todo = moves(steps, connector, device.kind, self._room.speed)
