@@ -85,7 +85,7 @@ class Answers:
             return None  # an earlier message of several; the last one's answer counts
         self.drop(waiting)
         waiting.refused = result is not AnswerResult.ACCEPTED
-        reason = _word(reader.reason, payload, reader.spec)
+        reason = _reason(reader, payload)
         if reason is None and result is not AnswerResult.ACCEPTED:
             reason = text(said)
         return CommandAnswer(
@@ -117,6 +117,13 @@ def _result(spec: Answered, said: Any) -> AnswerResult:
     if any(same(said, each) for each in spec.unsupported):
         return AnswerResult.UNSUPPORTED
     return AnswerResult.REFUSED
+
+
+def _reason(reader: AnswerReader, payload: bytes) -> str | None:
+    try:
+        return _word(reader.reason, payload, reader.spec)
+    except UnreadableError:
+        return None  # the answer counts, whatever words go with it
 
 
 def _found(said: Any) -> Any:

@@ -76,6 +76,7 @@ class Device:
         self._uptime_at: Moment | None = None
         self._starting = False
         self._started: Moment | None = None
+        self._settled_s = 0.0
         self._told_start_s: float | None = None
         self._speed = speed
 
@@ -89,15 +90,19 @@ class Device:
         """The pile's id."""
         return self.registration.pile
 
-    def forget(self) -> None:
-        """A connection began or ended: nothing of what was said before holds, but for faults nobody cleared."""
+    def forget(self, settled_s: float = 0.0) -> None:
+        """A connection began or ended: nothing of what was said before holds, but for faults nobody cleared.
+
+        What arrives before ``settled_s`` of the monotonic clock may have waited at the broker; an uptime is then old.
+        """
+        self._settled_s = settled_s
         self.picture = Picture()
         self.heard = None
         self.there = None
         self.wrong = ""
         self.said.clear()
         self._known = None
-        self._uptime.forget()
+        self._uptime.doubt()
         self._uptime_at = None
         self._starting = False
         self._started = None
@@ -136,7 +141,7 @@ class Device:
             if source.name in watched:
                 self.said[source.connector, source.name] = now.at_s
                 names.add(source.name)
-        if names & self.tongue.uptime:
+        if names & self.tongue.uptime and now.at_s >= self._settled_s:
             self._uptime_at = now
         if names & self.tongue.starting:
             self._watch_start(now)

@@ -210,10 +210,11 @@ class DialectDriver:
 
     def up(self, *, resumed: bool) -> None:
         """The connection stands: what was seen before it no longer counts."""
-        for device in self._fleet.devices.values():
-            device.forget()
-        self._look.connected(self._clock.monotonic(), resumed=resumed)
+        now_s = self._clock.monotonic()
         self._settles_in_s = SETTLE_S / self._speed if resumed else 0.0
+        for device in self._fleet.devices.values():
+            device.forget(now_s + self._settles_in_s)
+        self._look.connected(now_s, resumed=resumed)
         self._offer([DriverLink(received_at=self._clock.now(), driver=self.name, up=True)])
 
     def down(self, reason: str) -> None:  # noqa: ARG002 -- kept by the client as last_error

@@ -341,3 +341,17 @@ def test_a_restart_is_seen_though_other_things_were_said_before_its_uptime() -> 
         else:
             assert len(news) == (seconds == 0.0)
     assert reading(speech).uptime_s == 30
+
+
+def test_a_restart_during_an_outage_of_ours_is_seen_but_not_by_what_waited_at_the_broker() -> None:
+    speech = Speech(SELDOM)
+    speech.say("sh/p-1/sys", {"uptime": 100}, 0.0)
+    speech.device.tell()
+    speech.device.forget(at(605.0).at_s)
+    speech.say("sh/p-1/sys", {"uptime": 130}, 600.0)  # said long ago
+    assert reading(speech).uptime_s is None
+    speech.say("sh/p-1/sys", {"uptime": 40}, 640.0)
+    born, event = speech.device.tell()
+    assert isinstance(born, PileStatus)
+    assert isinstance(event, Telemetry)
+    assert (born.boot_id, event.uptime_s) == ("start 2026-11-21T08:10:40Z", 40)

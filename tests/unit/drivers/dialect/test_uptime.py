@@ -35,5 +35,12 @@ def test_it_runs_on_between_two_tellings() -> None:
     uptime.said(None, 9.0)
     assert uptime.at(9.0) is None
     assert not uptime.said(1.0, 10.0), "unknown before: nothing to compare with"
-    uptime.forget()
-    assert uptime.at(11.0) is None
+
+
+def test_what_was_said_before_an_outage_only_shows_a_restart() -> None:
+    uptime = Uptime(1.0)
+    uptime.said(1000.0, 0.0)
+    uptime.doubt()
+    assert uptime.at(300.0) is None
+    assert uptime.said(20.0, 300.0)
+    assert uptime.at(301.0) == 21.0
