@@ -39,6 +39,14 @@ class FaultReader:
     def __init__(self, rules: Sequence[FaultRule], own: frozenset[str]) -> None:
         """Prepare ``rules``; ``own`` are the values that belong to a connector."""
         self._rules = [_Rule(rule, own) for rule in rules]
+        self.sources = frozenset(name for rule in self._rules for name in rule.names)
+        self._own, self._of_pile = sorted(self.sources & own), sorted(self.sources - own)
+
+    def blind(self, pile: View, connectors: Sequence[tuple[int, View]]) -> frozenset[str]:
+        """The sources of faults that are not known in a look, at the pile or at any of its connectors."""
+        found = [name for name in self._of_pile if pile.get(name) is None]
+        found += [name for name in self._own if any(view.get(name) is None for _, view in connectors)]
+        return frozenset(found)
 
     def read(self, pile: View, connectors: Sequence[tuple[int, View]]) -> tuple[tuple[FaultClaim, ...], list[str]]:
         """The claims in a look, and what of it no table lists."""
@@ -64,6 +72,7 @@ class _Rule:
 
     def __init__(self, rule: FaultRule, own: frozenset[str]) -> None:
         names = {*rule.when, rule.from_} if rule.from_ is not None else set(rule.when)
+        self.names = names
         self.own = bool(names & own)
         stands = self.own if rule.from_ is None else rule.from_ in own
         self.local = stands and rule.connector == "own"

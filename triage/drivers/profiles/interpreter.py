@@ -26,6 +26,8 @@ class Sighting(Struct, frozen=True, kw_only=True):
     ``wrong`` is not empty when the look must not be used: the device is another model, or says what cannot be.
     ``unlisted`` are values that no table explains; the look is used, their meaning is unknown. ``starting`` while the
     device says that it is just starting.
+    ``blind`` are the values faults are read from that nobody knows now: what is missing in ``faults`` for their sake is
+    not cleared.
     """
 
     readings: tuple[Reading, ...] = ()
@@ -39,6 +41,7 @@ class Sighting(Struct, frozen=True, kw_only=True):
     serial: str | None = None
     wrong: tuple[str, ...] = ()
     unlisted: tuple[str, ...] = ()
+    blind: frozenset[str] = frozenset()
 
 
 class _Look(Struct):
@@ -72,6 +75,11 @@ class Interpreter:
         self._uptime_s = factor(known.get(boot.uptime)) if boot is not None and boot.uptime is not None else 1.0
         self._reasons = table(boot.reasons) if boot is not None else {}
 
+    @property
+    def fault_sources(self) -> frozenset[str]:
+        """The values that faults are read from."""
+        return self._faults.sources
+
     def see(self, values: Values) -> Sighting:
         """What ``values`` say."""
         look = self._look(values)
@@ -91,6 +99,7 @@ class Interpreter:
             serial=self._word(look, who.serial),
             wrong=tuple(dict.fromkeys(look.wrong)),
             unlisted=tuple(dict.fromkeys((*look.unlisted, *unlisted))),
+            blind=self._faults.blind(look.pile, look.connectors),
         )
 
     def views(self, values: Values) -> dict[int, dict[str, Value]]:
