@@ -242,14 +242,19 @@ async def test_what_was_not_there_is_looked_for_on_the_next_connection(field: Pl
         assert not driver.missing()
 
 
-async def test_a_value_that_vanishes_ends_the_readings_for_it_may_have_told_of_a_fault(field: Plant) -> None:
-    fill(held(field), error=8)
-    async with driving((registration(field), profile())) as (driver, inbox):
+async def test_a_fault_whose_register_vanishes_is_not_cleared_and_is_looked_for_again(field: Plant) -> None:
+    fill(held(field), error=7)
+    async with driving((registration(field), profile()), speed=60.0) as (driver, inbox):
         await inbox.first(Telemetry)
         del held(field)[101]
-        await field.until(lambda: driver.counters.failures["exception"] >= 2)
-        assert all(each.faults for each in inbox.all(Telemetry))
-        assert not [each for each in inbox.all(PileStatus) if not each.online]
+        await field.until(lambda: bool(driver.missing()))
+        await next_reading(inbox)
+        assert [claim.code for claim in (await next_reading(inbox)).faults] == ["InternalError"]
+        fill(held(field), error=0)
+        await inbox.first(Telemetry, lambda each: not each.faults)  # a minute later, on the same connection
+        assert field.connections == 1
+        assert not driver.missing()
+        assert all(each.faults for each in inbox.all(Telemetry)[:-1])
 
 
 async def test_a_device_without_any_of_its_registers_is_alive_and_tells_nothing(field: Plant) -> None:
