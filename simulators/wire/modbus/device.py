@@ -127,8 +127,8 @@ class Device(ABC):
         command = {"id": f"modbus-{self._orders}", "action": action, "connector": connector, "args": args}
         self.pile.command(now, command)
 
-    def identity(self, own: str, other: str = "ACME 9") -> str:
-        """Who it says it is."""
+    def identity(self, own: str, other: str) -> str:
+        """What it says where its model is known by: ``own``, or ``other`` when it is an impostor."""
         return other if Trouble.IMPOSTOR in self.troubles else own
 
     def _settings(self) -> Iterable[Value]:

@@ -25,6 +25,7 @@ BEGIN = 3
 HEX = b"0123456789ABCDEF"
 LONGEST_PDU = 253
 MOST_CONNECTIONS = 64
+ENDS_WITHIN_S = 1.0
 
 
 class Berthed(NamedTuple):
@@ -63,7 +64,7 @@ class Quay:
         self._berths = berths
         self._now = now
         self._gateway = gateway
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
         self._server: asyncio.Server | None = None
 
     @property
@@ -87,6 +88,9 @@ class Quay:
         assert self._server is not None  # noqa: S101 - entered before
         self._server.close()
         self.cut()
+        served = [task for task in self._open.values() if task is not None]
+        if served:
+            await asyncio.wait(served, timeout=ENDS_WITHIN_S)
 
     def cut(self) -> None:
         """Break every connection."""
@@ -98,12 +102,12 @@ class Quay:
         if len(self._open) >= MOST_CONNECTIONS or self._away():
             writer.transport.abort()
             return
-        self._open.add(writer)
+        self._open[writer] = asyncio.current_task()
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 await self._talk(reader, writer)
         finally:
-            self._open.discard(writer)
+            self._open.pop(writer, None)
             writer.transport.abort()
 
     def _away(self) -> bool:
