@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from triage.config.profile.actions import ActionSpec
 from triage.config.profile.file import Profile
+from triage.config.profile.uses import steps
 from triage.core.faults import FaultTable
 from triage.core.vocabulary import REBOOTS, REPEAT, Action
 from triage.workbench import wording
@@ -83,22 +84,29 @@ def explain(profile: Profile, table: FaultTable | None, connectors: int | None =
 
 
 def _topics(profile: Profile) -> list[str]:
-    """What is listened to, and what is asked."""
+    """What is listened to, answers included, and what is published: all that a broker's rights must allow."""
     mqtt = profile.mqtt
     if mqtt is None:
         return []
     places = [place for value in mqtt.values.values() for place in (value, *value.also)]
     places += [mqtt.presence] if mqtt.presence is not None else []
     heard = [topic for place in (*places, *mqtt.events) for topic in place.topics]
+    answers = [
+        f"{topic} (answer to {action})"
+        for action, spec in profile.actions.given().items()
+        if spec.answer is not None
+        for topic in spec.answer.topics
+    ]
     asked = [f"{ask.topic} {ask.payload!r} (asked by us)" for ask in mqtt.ask]
-    return [*dict.fromkeys(heard), *asked]
+    told = [f"{step.publish.topic} (published by us)" for _, step in steps(profile) if step.publish is not None]
+    return list(dict.fromkeys([*heard, *answers, *asked, *told]))
 
 
 def _session(profile: Profile) -> list[str]:
     session = profile.session
     if session is None:
         return ["live while charging, suspended, preparing or finishing; none while available; otherwise by the meter"]
-    lines = [f"its id is {session.id}; empty or 0: none"] if session.id else []
+    lines = [f"its id is {session.id}; empty, 0, null or `invalid`: none"] if session.id else []
     lines += [f"live when {wording.condition(each)}" for each in session.live]
     lines += [f"none when {wording.condition(each)}" for each in session.none]
     return [*lines, "otherwise unknown: no restart"]
@@ -142,14 +150,21 @@ def _action(profile: Profile, action: Action, spec: ActionSpec) -> ActionLine:
         action=action.value,
         kind=spec.kind,
         repeat=REPEAT[action].value,
+        repeating=wording.REPEATS[REPEAT[action]],
         en=spec.does.get("en", ""),
         zh=spec.does.get("zh", ""),
         require=wording.condition(spec.require) if spec.require else "-",
-        steps=[wording.step(step) for step in spec.steps],
+        steps=wording.steps(spec.steps, _stateful(profile)),
         answer=answer,
         restart=_restart(profile, action, spec),
         unverified=spec.unverified or "",
     )
+
+
+def _stateful(profile: Profile) -> set[str]:
+    """The registers that hold a state: writing it twice changes nothing."""
+    registers = profile.modbus.registers if profile.modbus is not None else {}
+    return {name for name, register in registers.items() if register.access == "rw"}
 
 
 def _restart(profile: Profile, action: Action, spec: ActionSpec) -> str:

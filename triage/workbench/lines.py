@@ -6,7 +6,10 @@ from msgspec import Struct
 
 
 class ValueLine(Struct, kw_only=True):
-    """One value: where it stands (``FC03 40001``, or a topic), how it is read, and what it is used for."""
+    """One value: where it stands (``FC03 40001``, or a topic), how it is read, and what it is used for.
+
+    ``possible`` is its range, ``nothing`` what means that it has no value, as the device says it.
+    """
 
     name: str
     of: str
@@ -14,6 +17,8 @@ class ValueLine(Struct, kw_only=True):
     wire: str = ""
     type: str
     unit: str = ""
+    possible: str = ""
+    nothing: str = ""
     used: str = ""
     writes: str = ""
     unverified: str = ""
@@ -41,11 +46,15 @@ class FaultLine(Struct, kw_only=True):
 
 
 class ActionLine(Struct, kw_only=True):
-    """What one action really does on this model, and how it is known to have worked."""
+    """What one action really does on this model, and how it is known to have worked.
+
+    ``repeating`` says in words what ``repeat`` allows after a crash.
+    """
 
     action: str
     kind: str
     repeat: str
+    repeating: str
     en: str
     zh: str
     require: str

@@ -13,7 +13,19 @@ from triage.workbench.wording import columns, doubt, listed, restart, tabled
 
 _FAULT_HEAD = ("when", "fault", "family", "restart", "meaning", "")
 _REQUEST_HEAD = ("when", "function", "unit", "first", "", "count", "values")
-_VALUE_HEAD = ("name", "of", "where", "on the wire", "type", "scale and unit", "used for", "writing", "")
+_VALUE_HEAD = (
+    "name",
+    "of",
+    "where",
+    "on the wire",
+    "type",
+    "scale and unit",
+    "possible",
+    "no value",
+    "used for",
+    "writing",
+    "",
+)
 
 
 def explanation(told: Explanation) -> Iterator[str]:
@@ -86,8 +98,8 @@ def _request(each: Request) -> tuple[str, ...]:
 
 
 def _value(each: ValueLine) -> tuple[str, ...]:
-    said = (each.name, each.of, each.where, each.wire, each.type, each.unit, each.used, each.writes)
-    return (*said, doubt(each.unverified))
+    said = (each.name, each.of, each.where, each.wire, each.type, each.unit, each.possible, each.nothing, each.used)
+    return (*said, each.writes, doubt(each.unverified))
 
 
 def _fault(each: FaultLine) -> tuple[str, ...]:
@@ -97,7 +109,7 @@ def _fault(each: FaultLine) -> tuple[str, ...]:
 
 
 def _action(each: ActionLine) -> list[str]:
-    lines = [each.en, each.zh, f"only if: {each.require}"]
+    lines = [each.en, each.zh, f"{each.repeat}: {each.repeating}", f"only if: {each.require}"]
     lines += [f"{number}. {step}" for number, step in enumerate(each.steps, 1)]
     lines += [f"answer: {each.answer}", f"restart: {each.restart}"]
     return [*lines, *([doubt(each.unverified)] if each.unverified else [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -12,11 +13,13 @@ from triage.core.events import FaultClaim, Reading
 from triage.core.faults import FaultTable
 from triage.drivers.profiles.derived import own_names, units
 from triage.drivers.profiles.interpreter import Interpreter, Sighting
-from triage.drivers.profiles.values import Value, Values, text
+from triage.drivers.profiles.values import Value, Values, text, visible
 from triage.workbench import wording
 from triage.workbench.valuelines import uses
 
 GOOD = "understood"
+_SAID_CHARS = 64
+"""How much of a value a fault's text repeats."""
 
 
 class ValueRead(Struct, kw_only=True):
@@ -127,7 +130,8 @@ class Judge:
         derived = self._derived(values)
         self._explain([*read, *derived], sighting, faults)
         checks = [self._check(condition, values) for condition in self._profile.identity.expect]
-        verdict = _verdict(read, checks, values)
+        impossible = [each for each in sighting.wrong if not any(each in check.seen for check in checks)]
+        verdict = _verdict(read, checks, impossible)
         return Report(
             profile=self._profile.profile,
             transport=self._profile.transport,
@@ -146,7 +150,7 @@ class Judge:
             boot_id=sighting.boot_id,
             boot_reason=sighting.boot_reason.value if sighting.boot_reason is not None else None,
             identity=checks,
-            impossible=[each for each in sighting.wrong if not any(each in check.seen for check in checks)],
+            impossible=impossible,
             unlisted=list(sighting.unlisted),
             unverified=list(self._profile.doubts()),
         )
@@ -176,15 +180,10 @@ class Judge:
         used = uses(self._profile)
         statuses = {reading.connector: _status(reading) for reading in sighting.readings}
         for each in read:
-            said = f"{each.name} {text(each.value)}"
             meant = [part for part in used.get(each.name, "").split(", ") if part and part not in {"fault", "status"}]
             if "status" in used.get(each.name, "").split(", "):
                 meant.append(f"status {statuses.get(each.connector or 1, 'unknown')}")
-            meant += [
-                fault.fault
-                for fault in faults
-                if fault.info.startswith((said, f"{each.name} bit ")) or fault.fault.startswith(f"{each.name} ")
-            ]
+            meant += [fault.fault for fault in faults if _tells(each, fault)]
             each.means = ", ".join(meant)
 
     def _check(self, condition: Condition, values: Values) -> Check:
@@ -192,14 +191,28 @@ class Judge:
         return Check(expect=wording.condition(condition), holds=strange is None, seen=strange or "")
 
 
-def _verdict(read: Sequence[ValueRead], checks: Sequence[Check], values: Values) -> str:
+def _tells(value: ValueRead | DerivedValue, fault: FaultRead) -> bool:
+    """Whether ``value`` is what ``fault`` was read from; of another outlet's value it is not."""
+    if value.connector and fault.connector not in {0, value.connector}:
+        return False
+    said = f"{value.name} {visible(text(value.value))[:_SAID_CHARS]}"
+    for part in (fault.fault, *fault.info.split("; ")):
+        if part == said or part.startswith((f"{said}:", f"{said} ")):
+            return True
+        bit = re.match(rf"{value.name} bit (\d+)\b", part)
+        if bit is not None and isinstance(value.value, (int, float)) and int(value.value) >> int(bit[1]) & 1:
+            return True
+    return False
+
+
+def _verdict(read: Sequence[ValueRead], checks: Sequence[Check], impossible: Sequence[str]) -> str:
     if read and all(each.error for each in read):
         return "nothing could be read"
     wrong = [check.seen for check in checks if not check.holds]
     if wrong:
         return f"this is not the model of the profile: {'; '.join(wrong)}"
-    if values.impossible:
-        return f"it says what cannot be, and would not be believed: {'; '.join(values.impossible)}"
+    if impossible:
+        return f"it says what cannot be, and would not be believed: {'; '.join(impossible)}"
     return GOOD
 
 

@@ -8,9 +8,12 @@ from triage.config.profile.file import Profile
 from triage.config.profile.registers import Register
 from triage.config.profile.topics import TopicValue
 from triage.config.profile.units import sources
+from triage.config.profile.words import Scalar
 from triage.workbench import wording
 from triage.workbench.lines import ValueLine
 from triage.workbench.polling import on_wire, printed
+
+_WORD = 0x1000
 
 
 def value_lines(profile: Profile) -> Iterator[ValueLine]:
@@ -24,6 +27,7 @@ def value_lines(profile: Profile) -> Iterator[ValueLine]:
             where=wording.derived(made),
             type="made",
             unit=_unit(made.scale, 0.0, made.unit),
+            possible=_range(made.range),
             used=used.get(name, ""),
         )
 
@@ -42,6 +46,8 @@ def _values(profile: Profile, used: dict[str, str]) -> Iterator[ValueLine]:
             wire=sent,
             type=_type(value),
             unit=_unit(value.scale, value.offset, value.unit),
+            possible=_range(value.range),
+            nothing=", ".join(map(_marker, value.invalid)),
             used=", ".join(filter(None, (used.get(name), note))),
             writes=writes,
             unverified=value.unverified or "",
@@ -65,6 +71,17 @@ def _unit(scale: float, offset: float, unit: str | None) -> str:
     if offset:
         shown += f"{'+' if offset > 0 else '−'} {abs(offset):.10g} "
     return (shown + (unit or "")).strip()
+
+
+def _range(pair: tuple[float, float] | None) -> str:
+    return "" if pair is None else f"{pair[0]:.10g} to {pair[1]:.10g}"
+
+
+def _marker(said: Scalar) -> str:
+    """A marker as it is written in tables: in hexadecimal where it fills a register."""
+    if isinstance(said, int) and not isinstance(said, bool) and said >= _WORD:
+        return f"{said:#X}".replace("0X", "0x")
+    return repr(said) if isinstance(said, str) else wording.scalar(said)
 
 
 def uses(profile: Profile) -> dict[str, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from triage.config.profile.actions import Step
 from triage.config.profile.meaning import WAYS, Condition, Derived, Test
 from triage.config.profile.words import Scalar
+from triage.core.vocabulary import Repeat
 
 _SIGNS = {"eq": "=", "ne": "≠", "lt": "<", "le": "≤", "gt": ">", "ge": "≥"}
 _WORDS = {"matches": "matches", "before": "is before version", "since": "is version", "any_bit": "has a bit of"}
@@ -39,6 +40,28 @@ def step(done: Step) -> str:
     if done.wait_s is not None:
         return f"wait {done.wait_s:g} s"
     return f"read back within {done.within_s:g} s: {condition(done.expect or {})}"
+
+
+REPEATS = {
+    Repeat.NATURAL: "may be sent again: repeating it changes nothing",
+    Repeat.KEYED: "may be sent again: the receiver knows it by its key",
+    Repeat.NEVER_BLIND: "sent at most once; after a crash evidence decides, never a repetition",
+}
+"""What the daemon may do with an action it does not know the end of."""
+
+
+def steps(listed: Sequence[Step], stateful: Collection[str]) -> list[str]:
+    """The steps of an action in order, and which writes may be repeated; ``stateful`` registers hold a state."""
+    told: list[str] = []
+    written = False
+    for each in listed:
+        line = step(each)
+        if each.write is not None:
+            held = set(each.write) <= set(stateful) if each.again is None else each.again
+            line += " (repeated until it is answered)" if written and held else " (at most once)"
+            written = True
+        told.append(line)
+    return told
 
 
 def derived(made: Derived) -> str:

@@ -99,3 +99,60 @@ def test_requests_follow_every_connector() -> None:
         (201, 1, ["state#2"]),
         (401, 1, ["state#3"]),
     ]
+
+
+def test_ranges_markers_and_repetitions_are_told() -> None:
+    register = {"table": "holding", "address": 1, "type": "u16"}
+    registers = {
+        "state": register | {"invalid": [0xFFFF, 9], "range": [0, 8]},
+        "key": register | {"access": "w", "read": "never"},
+        "mode": register | {"access": "rw"},
+    }
+    orders = [
+        {"write": {"mode": 1}},
+        {"write": {"mode": 2}},
+        {"write": {"key": 1}},
+        {"write": {"key": 1}, "again": True},
+    ]
+    made = profile(
+        modbus={"registers": registers},
+        derived={"twice": {"sum": ["state", "state"], "range": [0, 16.5]}},
+        actions={"reset_soft": RESET | {"steps": orders}},
+    )
+    told = explain(made, TABLE)
+    assert [(each.possible, each.nothing) for each in told.values if each.name in {"state", "twice"}] == [
+        ("0 to 8", "0xFFFF, 9"),
+        ("0 to 16.5", ""),
+    ]
+    assert told.actions[0].steps == [
+        "write mode = 1 (at most once)",
+        "write mode = 2 (repeated until it is answered)",
+        "write key = 1 (at most once)",
+        "write key = 1 (repeated until it is answered)",
+    ]
+    page = "\n".join(pages.explanation(told))
+    assert "never_blind: sent at most once; after a crash evidence decides, never a repetition" in page
+    assert "0xFFFF, 9" in page
+    assert "0 to 16.5" in page
+
+
+def test_every_topic_a_broker_must_allow_is_listed() -> None:
+    answer = {"topic": "x/{device}/done/{id}", "path": "result", "accepted": ["ok"]}
+    publish = {"publish": {"topic": "x/{device}/do", "payload": "boot"}}
+    mqtt = {
+        "values": {"state": {"topic": "x/{device}/state", "invalid": ["n/a", -1]}},
+        "presence": {"topic": "x/{device}/will", "offline": ["gone"]},
+        "ask": [{"topic": "x/{device}/ask", "payload": "?"}],
+    }
+    told = explain(
+        profile(modbus=None, mqtt=mqtt, actions={"reset_soft": {"does": DOES, "steps": [publish], "answer": answer}}),
+        None,
+    )
+    assert told.topics == [
+        "x/{device}/state",
+        "x/{device}/will",
+        "x/{device}/done/{id} (answer to reset_soft)",
+        "x/{device}/ask '?' (asked by us)",
+        "x/{device}/do (published by us)",
+    ]
+    assert told.values[0].nothing == "'n/a', -1"
