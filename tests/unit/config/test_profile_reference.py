@@ -86,7 +86,8 @@ def test_the_schema_knows_the_names_as_they_are_written() -> None:
 def test_every_recipe_of_the_guide_can_be_used(recipe: str, tmp_path: Path) -> None:
     piece = parse_document(recipe.encode(), "recipe").data
     path = tmp_path / "base.yaml"
-    path.write_text(json.dumps(merged(BASE, piece), ensure_ascii=False), encoding="utf-8")
+    base = {key: value for key, value in BASE.items() if key != "modbus" or "mqtt" not in piece}
+    path.write_text(json.dumps(merged(base, piece), ensure_ascii=False), encoding="utf-8")
     load_profile(path, load_fault_table(FAULTS, Lexicon()).names())
 
 
