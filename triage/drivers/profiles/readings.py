@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from triage.config.profile.file import Profile
 from triage.config.profile.meaning import Condition, Session, StatusRule
+from triage.config.profile.topics import TopicValue
 from triage.config.profile.words import FACTORS
 from triage.core.vocabulary import ConnectorStatus
 from triage.drivers.profiles.conditions import prepare
@@ -98,11 +99,13 @@ class Meter:
 class SessionReader:
     """Whether somebody charges: as the profile says, or by the status where it says nothing."""
 
-    def __init__(self, session: Session | None, read: Collection[str]) -> None:
-        """``read`` are the values the device itself says, those made of others apart."""
+    def __init__(self, session: Session | None, values: Mapping[str, object]) -> None:
+        """``values`` are those the device itself says, those made of others apart."""
         self._session = session
         self._id = None if session is None else session.id
-        self._said_by_itself = self._id is not None and self._id in read
+        source = None if self._id is None else values.get(self._id)
+        # A marker of `invalid` says that nobody knows, and cannot be told from a null: then neither is "none".
+        self._null_is_none = isinstance(source, TopicValue) and not source.invalid
         self._live = [prepare(each) for each in _conditions(session, "live")]
         self._none = [prepare(each) for each in _conditions(session, "none")]
 
@@ -116,8 +119,8 @@ class SessionReader:
             return name, True
         if any(holds(view) for holds in self._live):
             return LIVE, True
-        # A value that is there and None was said to be none; one that was never said is not there at all.
-        said = told is not None or (self._said_by_itself and self._id in view)
+        # A JSON null is there and None: it was said to be none. What was never said is not there at all.
+        said = told is not None or (self._null_is_none and self._id in view)
         return None, said or any(holds(view) for holds in self._none)
 
 

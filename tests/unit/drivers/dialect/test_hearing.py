@@ -364,7 +364,7 @@ mqtt:
   values:
     state: {topic: "go/{device}/st", path: "ch[?n==`{connector}`] | [0].st", of: connector}
     err: {topic: "go/{device}/st", path: "ch[?n==`{connector}`].err | [0]", of: connector}
-    ses: {topic: "go/{device}/st", path: "ch[?n==`{connector}`] | [0].ses", invalid: ["-"], of: connector}
+    ses: {topic: "go/{device}/st", path: "ch[?n==`{connector}`] | [0].ses", of: connector}
 status:
   - from: state
     map: {idle: available, charging: charging}
@@ -375,7 +375,7 @@ session: {id: ses}
 """
 
 
-@pytest.mark.parametrize("nobody", [None, "", 0, "-"])
+@pytest.mark.parametrize("nobody", [None, "", 0])
 def test_an_outlet_that_says_null_has_no_fault_and_no_session(nobody: object) -> None:
     speech = Speech(OUTLETS, connectors=2)
     speech.say("go/p-1/st", {"ch": [{"n": 3, "st": "idle", "err": "comm", "ses": "A-1"}]})
@@ -390,3 +390,10 @@ def test_an_outlet_that_says_null_has_no_fault_and_no_session(nobody: object) ->
     told = reading(speech)
     assert told.faults == ()
     assert [(each.session, each.session_known) for each in told.readings] == [(None, True), (None, True)]
+
+
+@pytest.mark.parametrize("unsaid", ["-", None])
+def test_where_a_marker_says_that_nobody_knows_neither_it_nor_null_is_no_session(unsaid: object) -> None:
+    speech = Speech(OUTLETS.replace('[0].ses"', '[0].ses", invalid: ["-"]'), connectors=1)
+    speech.say("go/p-1/st", {"ch": [{"n": 3, "st": "idle", "err": None, "ses": unsaid}]})
+    assert [(each.session, each.session_known) for each in reading(speech).readings] == [(None, False)]

@@ -194,7 +194,7 @@ def test_the_status_tells_the_session_where_nothing_else_does(
         ({"id": "s"}, {"s": ""}, (None, True)),
         ({"id": "s"}, {"s": "00000000"}, (None, True)),
         ({"id": "s"}, {"s": False}, (None, True)),
-        ({"id": "s"}, {"s": None}, (None, True)),
+        ({"id": "s"}, {"s": None}, (None, False)),  # a register's marker: nobody knows
         ({"id": "s"}, {}, (None, False)),
         ({"id": "s", "live": [{"a": 2}]}, {"s": None, "a": 2}, ("live", True)),
         ({"id": "made"}, {"s": None}, (None, False)),
