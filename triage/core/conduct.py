@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from triage.core import callback, field, recovery, review, visits
+from triage.core import callback, field, learning, recovery, review, visits
 from triage.core.attempt import conclude
 from triage.core.detect import symptoms
 from triage.core.draft import Draft, gone, present
@@ -212,7 +212,9 @@ def _due(draft: Draft, incident: Incident) -> bool:
 
 def _observing(draft: Draft, incident: Incident, pile: Pile) -> None:
     if _clear(draft, incident, pile):
-        review.start_soak(draft, incident, Trigger.CLEAR, CloseCode.SELF_CLEARED, "gone before anything was done")
+        watch = learning.clearing(draft, incident)
+        text = "gone before anything was done"
+        review.start_soak(draft, incident, Trigger.CLEAR, CloseCode.SELF_CLEARED, text, watch)
         return
     if not _due(draft, incident):
         return
@@ -220,6 +222,8 @@ def _observing(draft: Draft, incident: Incident, pile: Pile) -> None:
         # Neither shown nor shown gone: the pile is silent, which is another incident's matter. Wait, but not for ever.
         _wait_for_evidence(draft, incident)
         return
+    if incident.family not in _BY_PEOPLE:
+        incident = learning.outlasted(draft, incident, pile)
     recovery.advance(draft, incident)
 
 
@@ -233,7 +237,8 @@ def _wait_for_evidence(draft: Draft, incident: Incident) -> None:
 
 def _held(draft: Draft, incident: Incident, pile: Pile) -> None:
     if _clear(draft, incident, pile):
-        review.start_soak(draft, incident, Trigger.CLEAR, CloseCode.SELF_CLEARED, "gone while it was held")
+        watch = learning.clearing(draft, incident)
+        review.start_soak(draft, incident, Trigger.CLEAR, CloseCode.SELF_CLEARED, "gone while it was held", watch)
         return
     if not _due(draft, incident):
         return

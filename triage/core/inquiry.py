@@ -7,12 +7,16 @@ from triage.core.fleet import Pile
 from triage.core.gates import Question
 from triage.core.incident import Incident
 from triage.core.plan import Plan, Step
+from triage.core.state import Group
 from triage.core.vocabulary import REBOOTS, Action, ConnectorStatus, Family, Mode, OrderState
 from triage.core.workorder import WorkOrder
 
 _MODES = [Mode.DISABLED, Mode.SHADOW, Mode.APPROVE, Mode.LIVE]
 COMMON_CAUSE = frozenset({Family.OFFLINE, Family.UNRESPONSIVE, Family.SUPPLY})
 """Families that many piles of a site show at once when the cause is not theirs."""
+
+MANUAL = "manual"
+"""Stands for the plan where a person sent the command."""
 
 
 def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, step: Step) -> Question:
@@ -25,6 +29,8 @@ def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, st
     silence = next((quiet for one in concerned if (quiet := draft.silence_over(one)) is not None), None)
     mode = policy.mode if plan is None else min(policy.mode, plan.mode, key=_MODES.index)
     site = state.sites.get(pile.site, set())
+    judged_since, group = now - policy.span("breaker_window"), breaker_group(pile, plan)
+    restarts = step.action in REBOOTS
     return Question(
         action=step.action,
         connector=0 if step.scope == "pile" else incident.connector,
@@ -49,9 +55,16 @@ def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, st
         fleet_sends_window=len(state.sends_since(now - policy.span("fleet_window"))),
         fleet_sends_hour=len(state.sends_since(now - policy.span("hour"))),
         fleet_piles=len(state.piles) or 1,
-        breaker=state.verified_resets(now - policy.span("breaker_window")) if step.action in REBOOTS else (0, 0),
+        breaker=state.verified_resets(judged_since) if restarts else (0, 0),
+        own_breaker=state.verified_resets(judged_since, group) if restarts else (0, 0),
+        own_name=f"{group[0] or 'an unknown model'} {group[1] or 'of unknown firmware'} by plan {group[2]}",
         approved_until=incident.approved_until,
     )
+
+
+def breaker_group(pile: Pile, plan: Plan | None) -> Group:
+    """What shares a breaker with this pile: its model and firmware under this plan."""
+    return pile.model or pile.registration.model, pile.firmware or "", MANUAL if plan is None else plan.name
 
 
 def _behind(draft: Draft, pile: Pile) -> tuple[Pile, ...]:

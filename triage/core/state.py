@@ -16,11 +16,15 @@ from triage.core.effects import Changes, OutboxItem, Snapshot
 from triage.core.fleet import Pile
 from triage.core.incident import Incident
 from triage.core.policy import Policy
+from triage.core.remedies import Book
 from triage.core.silence import Silence
 from triage.core.vocabulary import REBOOTS, Family, Result
 from triage.core.workorder import WorkOrder
 
 UNREGISTERED_KEPT = 1000
+
+Group = tuple[str, str, str]
+"""Model, firmware and plan: what has a breaker of its own."""
 
 
 class Agenda:
@@ -93,6 +97,7 @@ class State:
         self.silences: dict[str, Silence] = {}
         self.outbox: dict[str, OutboxItem] = {}
         self.settings: dict[str, str] = {}
+        self.remedies = Book()
         self.unregistered: dict[tuple[str, str], datetime] = {}
         self.listening: dict[str, datetime | None] = {}
         self.sends: deque[tuple[datetime, str, str]] = deque()
@@ -137,6 +142,8 @@ class State:
             else:
                 self.outbox.pop(item.id, None)
         self.settings.update(changes.settings)
+        for name, text in changes.settings.items():
+            self.remedies.keep(name, text)
 
     def keep_pile(self, pile: Pile) -> None:
         """Take over a pile's newest state, and the sends it records."""
@@ -242,12 +249,14 @@ class State:
             for pile in self.sites.get(site, ())
         )
 
-    def verified_resets(self, since: datetime) -> tuple[int, int]:
-        """(failed, all) resets concluded after ``since``."""
+    def verified_resets(self, since: datetime, group: Group | None = None) -> tuple[int, int]:
+        """(failed, all) resets concluded after ``since``: of one model, firmware and plan, or of all of them."""
         failed = total = 0
         for incident in self._recent():
             for attempt in incident.attempts:
                 if attempt.action not in REBOOTS or attempt.left is False:
+                    continue
+                if group is not None and (attempt.model, attempt.firmware, attempt.plan) != group:
                     continue
                 if attempt.concluded_at is not None and attempt.concluded_at > since:
                     total += 1
@@ -262,6 +271,7 @@ class State:
         self.by_pile.setdefault(incident.pile, set()).add(incident.id)
         if incident.closed_at is not None:
             # Kept for the reopen window and for the breaker's; then storage alone remembers it.
-            self.agenda.put("incident", incident.id, incident.closed_at + self.policy.span("reopen") * 2)
+            kept = max(self.policy.span("reopen") * 2, self.policy.span("breaker_window"))
+            self.agenda.put("incident", incident.id, incident.closed_at + kept)
             return
         self.agenda.put("incident", incident.id, incident.wake_at)
