@@ -1,7 +1,7 @@
 """What the record of remedies changes: which step is passed over, which comes first, and who is watched for a while.
 
 Nothing here can turn a refusal into a permit: a step is left out or waited with, the gates are asked as ever, a read
-(and so the log before a restart) is never passed over, and no step comes before a gentler one that is still to be tried.
+(and so the log before a restart) is never passed over, and no step comes before a gentler one still to be tried.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def take_note(draft: Draft, incident: Incident, passed: Passed) -> Incident:
     kind = "suggested" if passed.kind == "suggested" else "skipped"
     draft.note(incident.id, kind, passed.reason, data={"step": passed.step, "action": passed.action.value})
     if passed.kind != "impossible":
-        draft.count("remedy_advice", passed.kind)
+        draft.count("remedy_advice", kind)
     return draft.put_incident(replace(incident, run=replace(run, passed=(*run.passed, passed))))
 
 
