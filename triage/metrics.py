@@ -223,6 +223,11 @@ class Metrics:
             "recovery_seconds", "From an incident's opening to its proven remote recovery, seconds.", RECOVERIES
         )
         self.refusals = self._counters("refusals", "Steps a gate refused.", gate=LabelSet(Gate))
+        self.remedy_advice = self._counters(
+            "remedy_advice",
+            "Steps the record of remedies spoke against (skipped, or only suggested), and first remedies held back.",
+            advice=LabelSet(["skipped", "suggested", "held_back"]),
+        )
         self.work_orders = self._gauges(
             "work_orders", "Work orders not yet closed, by state.", state=LabelSet(OrderState)
         )

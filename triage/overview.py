@@ -10,6 +10,7 @@ from triage.core.engine import Engine
 from triage.core.fleet import Pile
 from triage.core.means import Dialect
 from triage.core.plan import Plan
+from triage.core.remedies import Remedies
 from triage.core.vocabulary import ConnectorStatus, Link
 from triage.interfaces import Clock
 from triage.metrics import Metrics
@@ -48,6 +49,10 @@ class Overview:
     def plans(self) -> Sequence[Plan]:
         """See :class:`~triage.interfaces.LiveView`."""
         return self._engine.rules.plans.plans
+
+    def remedies(self) -> Sequence[Remedies]:
+        """See :class:`~triage.interfaces.LiveView`."""
+        return list(self._engine.state.remedies)
 
     def dialect(self, profile: str) -> Dialect | None:
         """See :class:`~triage.interfaces.LiveView`."""

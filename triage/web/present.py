@@ -8,6 +8,7 @@ from typing import Any
 
 from triage.core.effects import JournalEntry
 from triage.core.plan import Plan
+from triage.core.remedies import Interval, Remedies
 from triage.web import mask
 
 Stored = Mapping[str, Any]
@@ -99,6 +100,35 @@ def plan(found: Plan) -> dict[str, Any]:
     """A plan in force, without its text."""
     shown: dict[str, Any] = {name: getattr(found, name) for name in found.__struct_fields__ if name != "text"}
     return shown
+
+
+def remedies(record: Remedies) -> dict[str, Any]:
+    """What remedies did for one trouble on one model and firmware; rates with their bounds of 95 %."""
+    window, by_itself = _interval(record.in_the_window), _interval(record.by_itself)
+    return {
+        "model": record.model,
+        "firmware": record.firmware,
+        "fault": record.fault,
+        "as_of": record.at,
+        "in_the_window": {"watched": record.observed, "healed": record.healed, **window},
+        "held_back": {"watched": record.held_back, "healed": record.held_back_healed, **by_itself},
+        "remedies": [
+            {
+                "action": each.action,
+                "passed": each.passed,
+                "failed": each.failed,
+                "unknown": each.unknown,
+                "cures": _interval(each.cures),
+                "net": _interval(record.net(each.action)),
+            }
+            for each in record.tries
+        ],
+    }
+
+
+def _interval(found: Interval) -> dict[str, float | None]:
+    rate = None if found.rate is None else round(found.rate, 4)
+    return {"rate": rate, "low": round(found.low, 4), "high": round(found.high, 4)}
 
 
 def journal(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:

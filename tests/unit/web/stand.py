@@ -19,6 +19,7 @@ from triage.core.fleet import Connector, Fault, Pile
 from triage.core.incident import Attempt, Evidence, Incident, Judgement, PlanRun, Refusal
 from triage.core.means import Dialect
 from triage.core.plan import Plan, Step
+from triage.core.remedies import Remedies
 from triage.core.silence import Silence
 from triage.core.vocabulary import (
     Action,
@@ -113,6 +114,7 @@ class FixedLive:
     stopped: str | None = None
     book: list[Plan] = field(default_factory=list)
     dialects: dict[str, Dialect] = field(default_factory=dict)
+    records: list[Remedies] = field(default_factory=list)
 
     def piles(self) -> Sequence[Pile]:
         return self.fleet
@@ -131,6 +133,9 @@ class FixedLive:
 
     def plans(self) -> Sequence[Plan]:
         return self.book
+
+    def remedies(self) -> Sequence[Remedies]:
+        return self.records
 
     def dialect(self, profile: str) -> Dialect | None:
         return self.dialects.get(profile)

@@ -34,6 +34,7 @@ CALLS: list[tuple[str, str, str, Any]] = [
     ("operator", "DELETE", "/silences/S-1", None),
     ("viewer", "GET", "/plans", None),
     ("viewer", "GET", "/outages", None),
+    ("viewer", "GET", "/remedies", None),
     ("viewer", "GET", "/quarantine", None),
     ("viewer", "GET", "/summary", None),
     ("viewer", "GET", "/board", None),

@@ -18,6 +18,7 @@ const WORDS = {
     accept: "accept by", on_site: "on site by", evidence_of: "evidence", safety: "safety", wakes: "looked at again",
     ago: "{} ago", ahead: "in {}", now: "now", hidden: "(shown to agents)", loading: "loading…", failed_load: "could not be read",
     opened: "opened", complaints_here: "complaints", confidence: "confidence", answer: "answer of the pile",
+    why_now: "Why this step", why_not: "Why not another", to_change: "What would have to change",
   },
   zh: {
     fleet: "充电桩总览", incidents: "未结事件", orders: "未结工单", complaints: "最近投诉",
@@ -35,6 +36,7 @@ const WORDS = {
     accept: "接单", on_site: "到场", evidence_of: "依据", safety: "安全", wakes: "再次检查",
     ago: "{}前", ahead: "{}后", now: "刚刚", hidden: "(客服可见)", loading: "读取中…", failed_load: "读取失败",
     opened: "开始", complaints_here: "投诉", confidence: "可信度", answer: "设备应答",
+    why_now: "当前步骤的理由", why_not: "为何不是其他步骤", to_change: "需要哪些变化",
   },
 };
 
@@ -178,8 +180,14 @@ function incidentInside(it, full) {
   const plan = it.plan ? [h("h3", "", t("plan")), h("p", "", `${it.plan.plan} v${it.plan.version} · ${t("step")} ${it.plan.step + 1}`)] : [];
   const tried = it.attempts.length ? part(t("attempts"), it.attempts.map(attemptItem)) : [h("h3", "", t("attempts")), h("p", "faint", t("no_attempts"))];
   const order = it.work_order ? [h("h3", "", t("order")), h("p", "mono", it.work_order)] : [];
-  return [part(t("faults"), it.faults.map((each) => h("li", "mono", each))), part(t("verdicts"), it.verdicts.map(verdictItem)), plan, tried,
+  return [explained(full), part(t("faults"), it.faults.map((each) => h("li", "mono", each))), part(t("verdicts"), it.verdicts.map(verdictItem)), plan, tried,
     part(t("refusals"), it.refusals.map(refusalItem)), order, doubts(full), history(full)];
+}
+function explained(full) {
+  const told = full && full.explanation;
+  if (!told) return [];
+  const lines = (each) => h("li", "", h("p", "", each[language] || each.en, each.at ? " · " : "", each.at ? age(each.at) : ""));
+  return [part(t("why_now"), told.now.map(lines)), part(t("why_not"), told.not.map(lines)), part(t("to_change"), told.change.map(lines))].flat();
 }
 function doubts(full) { // what the pile's profile takes from sources that nobody has checked
   const found = full && full.dialect ? full.dialect.unverified : [];
