@@ -229,6 +229,9 @@ async def test_incident_unfolds_with_attempts_refusals_verdicts_and_timeline(tab
         )
         await tab.until("document.querySelector('#incidents details[open]')?.innerText.includes('soft reset sent')")
         shown = await text(tab, "#incidents details[open]")
+        assert "Why this step" in shown
+        assert "the gate spacing says no: the last reset is 4 minutes ago" in shown
+        assert "time must pass since the last reset" in shown
         for words in (
             *("InternalError", "reset soft", "failed", "the fault is still claimed", "no new boot was seen"),
             *(
@@ -242,6 +245,9 @@ async def test_incident_unfolds_with_attempts_refusals_verdicts_and_timeline(tab
             ),
         ):
             assert words in shown
+        await tab.js("document.querySelector('#language').click()")
+        await tab.until("document.querySelector('#incidents details[open]')?.innerText.includes('需要哪些变化')")
+        assert "距上次复位须满足最小间隔" in await text(tab, "#incidents details[open]")
 
 
 async def test_unfolded_incident_stays_open_while_the_page_follows_changes(tab: Tab) -> None:

@@ -19,7 +19,10 @@ from triage.core.effects import Answer, Changes, Command, JournalEntry, KeptAnsw
 from triage.core.events import Moment, Quarantined, Registration, Reporter
 from triage.core.fleet import Pile
 from triage.core.incident import Incident
+from triage.core.policy import Policy
+from triage.core.remedies import Book, Remedies, key_of, setting
 from triage.core.silence import Silence
+from triage.core.state import State
 from triage.core.vocabulary import (
     Action,
     Category,
@@ -33,6 +36,7 @@ from triage.core.vocabulary import (
     OrderReason,
     OrderState,
     Priority,
+    Result,
     Route,
     Tier,
 )
@@ -422,6 +426,25 @@ async def test_a_restart_finds_what_is_open_or_recent(backing: Backing) -> None:
     assert [one.id for one in snapshot.silences] == ["holds", "to come"]
     assert [one.id for one in snapshot.outbox] == ["b", "a"]
     assert snapshot.settings == {"kill_switch": "on"}
+
+
+async def test_what_remedies_cured_survives_a_restart(backing: Backing) -> None:
+    book = Book()
+    store = await backing.open()
+    for number, model in enumerate(("AC-7", ODD[:80], "", "充电桩")):
+        found = Remedies(model=key_of(model, None, "")[0], firmware="1.0", fault="InternalError", at=ago(hours=number))
+        for _ in range(number + 1):
+            found = found.tried(Action.RESET_SOFT, Result.FAILED, NOW).watched(back=True, healed=True, at=NOW)
+        name, text = setting(book.place_for(found.key, {}), found)
+        book.keep(name, text)
+        await store.commit(Changes(incidents={"I1": incident("I1")}, settings={name: text}))
+    await store.close()
+    snapshot = await (await backing.open()).load(NOW)
+    state = State(Policy().faster())
+    state.restore(snapshot)
+    assert list(state.remedies) == list(book)
+    counts = [each.of(Action.RESET_SOFT).failed for each in state.remedies]
+    assert (sorted(counts), len(snapshot.incidents)) == ([1, 2, 3, 4], 1)
 
 
 async def test_a_reopened_incident_is_found_again(store: Store) -> None:

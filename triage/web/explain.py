@@ -79,8 +79,7 @@ def explain(stored: Stored) -> dict[str, Any]:
     """The explanation of a stored incident.
 
     ``now`` says what it is waiting for or doing and why, ``not`` why other steps are not (or no longer) taken, and
-    ``change``
-    what would have to change for the next thing to happen.
+    ``change`` what would have to change for the next thing to happen.
     """
     state = _STATES.get(str(stored.get("state")), _unknown)
     now, change = state(stored)
