@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
 
 from tests.unit.core.film import Actor, Film, fleet, rules
 from triage.core.incident import Incident
-from triage.core.remedies import Remedies, drawn
+from triage.core.remedies import Remedies, Tries, drawn, setting
 from triage.core.vocabulary import (
+    READS,
     REBOOTS,
     Action,
     CloseCode,
@@ -17,6 +19,7 @@ from triage.core.vocabulary import (
     Gate,
     IncidentState,
     Learning,
+    Mode,
     Result,
     Watch,
 )
@@ -190,6 +193,51 @@ def test_counts_survive_a_restart_of_the_daemon() -> None:
     film.run(600)
     ill(film, piles(film)[14:])
     assert restarts(film, piles(film)[14]) == [Action.RESET_HARD]
+
+
+def test_a_person_who_tries_again_gets_the_plan_as_it_is_written() -> None:
+    film = lively(15)
+    ill(film, piles(film)[:14])
+    decide_by(film, learning=Learning.ON, mode=Mode.APPROVE)
+    actor = piles(film)[14]
+    ill(film, [actor], hours=0.3)
+    incident = newest(film, actor)
+    assert incident.state is IncidentState.DESK
+    assert incident.desk_reason == "reset_hard waits for a person's approval"
+    decide_by(film, learning=Learning.ON)
+    assert film.act(incident.id, "retry").status == 200
+    film.run(3600)
+    assert restarts(film, actor) == [Action.RESET_SOFT, Action.RESET_HARD]
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_whatever_the_record_says_the_plans_order_and_its_questions_stand(seed: int) -> None:
+    """Steps may be left out; none comes earlier, twice or beside the plan, and the log is taken before a restart."""
+    chance = Random(seed)
+    film = lively(1, learning=Learning.ON, holdback_share=chance.choice([0.0, 0.5]))
+    actor = piles(film)[0]
+    code = chance.choice(["InternalError", "ConnectorLockFailure", "ReaderFailure"])
+    actor.habits[Action.RESET_HARD] = actor.habits[Action.UNLOCK] = chance.choice([actor.stay_ill, actor.cure])
+    tries = tuple(
+        Tries(action=action, passed=chance.choice([0, 0, 5, 60]), failed=chance.choice([0, 5, 60]))
+        for action in (Action.UNLOCK, *sorted(REBOOTS))
+    )
+    kept = Remedies(model="AC-7", firmware="1.0", fault=code, at=film.now, tries=tries)
+    film.engine.state.remedies.keep(*setting(0, kept))
+    ill(film, [actor], code)
+    incident = newest(film, actor)
+    assert incident.run is not None
+    plan = film.rules.plans.named(incident.run.plan)
+    assert plan is not None
+    order = [step.id for step in plan.steps]
+    places = [order.index(each.step) for each in incident.attempts]
+    assert places == sorted(set(places)), film.story()
+    actions = [each.action for each in incident.attempts]
+    logged = actions.index(Action.PULL_LOG) if Action.PULL_LOG in actions else len(actions)
+    assert all(place > logged for place, action in enumerate(actions) if action in REBOOTS)
+    left_out = {each.step for each in incident.run.passed if each.kind == "learned"}
+    assert not left_out & {each.step for each in incident.attempts}
+    assert not left_out & {step.id for step in plan.steps if step.action in READS}
 
 
 # What heals by itself -------------------------------------------------------------------------------------------------

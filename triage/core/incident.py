@@ -95,6 +95,7 @@ class PlanRun(Struct, frozen=True, kw_only=True):
     deadline_at: datetime | None = None
     round: int = 0
     passed: tuple[Passed, ...] = ()
+    as_written: bool = False  # a person tries again: the record of remedies is not asked
 
 
 class Incident(Struct, frozen=True, kw_only=True):

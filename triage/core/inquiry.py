@@ -29,8 +29,9 @@ def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, st
     silence = next((quiet for one in concerned if (quiet := draft.silence_over(one)) is not None), None)
     mode = policy.mode if plan is None else min(policy.mode, plan.mode, key=_MODES.index)
     site = state.sites.get(pile.site, set())
-    judged_since, group = now - policy.span("breaker_window"), breaker_group(pile, plan)
-    restarts = step.action in REBOOTS
+    group = breaker_group(pile, plan)
+    judged = step.action in REBOOTS
+    tallies = state.verified_resets(now - policy.span("breaker_window"), group) if judged else ((0, 0), (0, 0))
     return Question(
         action=step.action,
         connector=0 if step.scope == "pile" else incident.connector,
@@ -55,8 +56,8 @@ def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, st
         fleet_sends_window=len(state.sends_since(now - policy.span("fleet_window"))),
         fleet_sends_hour=len(state.sends_since(now - policy.span("hour"))),
         fleet_piles=len(state.piles) or 1,
-        breaker=state.verified_resets(judged_since) if restarts else (0, 0),
-        own_breaker=state.verified_resets(judged_since, group) if restarts else (0, 0),
+        breaker=tallies[0],
+        own_breaker=tallies[1],
         own_name=f"{group[0] or 'an unknown model'} {group[1] or 'of unknown firmware'} by plan {group[2]}",
         approved_until=incident.approved_until,
     )

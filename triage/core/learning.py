@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from triage.core.draft import Draft, present
 from triage.core.fleet import Pile
 from triage.core.gates import Question
-from triage.core.incident import Attempt, Incident, Passed
-from triage.core.plan import Step
+from triage.core.incident import Attempt, Incident, Passed, PlanRun
+from triage.core.plan import Plan, Step
 from triage.core.remedies import Key, Remedies, drawn, key_of
 from triage.core.vocabulary import READS, Family, Learning, Mode, Watch
 
@@ -61,6 +61,8 @@ def advise(draft: Draft, incident: Incident, pile: Pile, steps: Sequence[Step]) 
     """Why the first of ``steps``, all that can still be done, should be passed over; None to go on with it."""
     step, policy = steps[0], draft.policy
     if policy.learning is Learning.OFF or step.action in READS or incident.family in _BY_PEOPLE:
+        return None
+    if incident.run is not None and incident.run.as_written:
         return None
     record = draft.remedies(_key(incident, pile))
     if record is None or record.of(step.action).judged < policy.learning_least:
@@ -108,6 +110,15 @@ def _healing(record: Remedies) -> str:
     if not record.held_back_healed:
         return ""
     return f"; {record.held_back_healed} of {record.held_back} heal by themselves"
+
+
+def as_written(incident: Incident, run: PlanRun, plan: Plan | None) -> PlanRun:
+    """The run as a person wants it who tries again: what the record spoke against is tried, while that is in order."""
+    learned = [each.step for each in run.passed if each.kind == "learned"]
+    tried = any(each.action not in READS for each in incident.attempts)
+    places = [] if plan is None or tried else [place for place, each in enumerate(plan.steps) if each.id in learned]
+    kept = tuple(each for each in run.passed if each.kind != "learned" or not places)
+    return replace(run, as_written=True, step=min([run.step, *places]), passed=kept)
 
 
 def take_note(draft: Draft, incident: Incident, passed: Passed) -> Incident:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from triage.core import field, recovery
+from triage.core import field, learning, recovery
 from triage.core.attempt import conclude, manual_step
 from triage.core.draft import Draft
 from triage.core.ending import end
@@ -55,6 +55,7 @@ def _retry(draft: Draft, incident: Incident, event: IncidentAct) -> str:
     plan = draft.rules.plans.named(run.plan) if run is not None else None
     if run is not None and plan is not None and run.step >= len(plan.steps):
         run = replace(run, step=0, round=run.round + 1, passed=())
+    run = None if run is None else learning.as_written(incident, run, plan)
     incident = draft.put_incident(replace(incident, run=run, held_by="", held_since=None, watch=Watch.OVER))
     recovery.advance(draft, incident)
     del event

@@ -26,6 +26,9 @@ UNREGISTERED_KEPT = 1000
 Group = tuple[str, str, str]
 """Model, firmware and plan: what has a breaker of its own."""
 
+Tally = tuple[int, int]
+"""How many failed, of how many."""
+
 
 class Agenda:
     """Deadlines by moment. Each (kind, id) has at most one; an older entry in the heap is passed over."""
@@ -249,19 +252,22 @@ class State:
             for pile in self.sites.get(site, ())
         )
 
-    def verified_resets(self, since: datetime, group: Group | None = None) -> tuple[int, int]:
-        """(failed, all) resets concluded after ``since``: of one model, firmware and plan, or of all of them."""
-        failed = total = 0
+    def verified_resets(self, since: datetime, group: Group) -> tuple[Tally, Tally]:
+        """Resets concluded after ``since``: all of them, and those of one model, firmware and plan."""
+        failed, total, own_failed, own_total = 0, 0, 0, 0
         for incident in self._recent():
             for attempt in incident.attempts:
                 if attempt.action not in REBOOTS or attempt.left is False:
                     continue
-                if group is not None and (attempt.model, attempt.firmware, attempt.plan) != group:
+                if attempt.concluded_at is None or attempt.concluded_at <= since:
                     continue
-                if attempt.concluded_at is not None and attempt.concluded_at > since:
-                    total += 1
-                    failed += attempt.result is not Result.PASSED
-        return failed, total
+                bad = attempt.result is not Result.PASSED
+                total += 1
+                failed += bad
+                if (attempt.model, attempt.firmware, attempt.plan) == group:
+                    own_total += 1
+                    own_failed += bad
+        return (failed, total), (own_failed, own_total)
 
     def _recent(self) -> Iterable[Incident]:
         return self.incidents.values()

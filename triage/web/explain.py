@@ -68,8 +68,8 @@ _PASSED = {
         "需要电源开关，或支持该操作的机型配置",
     ),
     "learned": (
-        "a better record would bring it back: some are still tried by lot; or policy.learning must not be on",
-        "记录好转后会恢复（仍有少量按抽签尝试）；或关闭 policy.learning",
+        "a better record would bring it back (some are still tried by lot); a person's retry follows the plan's text",
+        "记录好转后会恢复（仍有少量按抽签尝试）；人工重试则按预案原文执行",
     ),
     "suggested": ("it would be passed over with policy.learning: on", "将 policy.learning 设为 on 后会跳过该步骤"),
 }

@@ -59,6 +59,7 @@ def test_why_this_step_why_not_that_one_and_what_would_have_to_change() -> None:
     assert "reset_hard is under way: step reset-hard of plan internal-error" in english(found["now"])
     assert "reset_soft skipped: 0 of 14 cures on AC-7 1.0" in english(found["not"])
     assert "tried by lot" in english(found["change"])
+    assert "a person's retry" in english(found["change"])
     assert "telemetry newer than the command" in english(found["change"])
     assert "硬复位" in found["now"][0]["zh"]
     assert "软复位" in found["not"][0]["zh"]
