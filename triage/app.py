@@ -24,6 +24,7 @@ from triage.metrics import Metrics
 from triage.outbox import Outbox
 from triage.overview import Overview, gauge
 from triage.runtime import Runtime
+from triage.tallies import Tallies, Tally, tally
 from triage.web.bulletin import Bulletin
 from triage.web.parts import TokenEntry, WebParts
 from triage.web.server import WebServer
@@ -113,6 +114,7 @@ class App:
             publish=self._publish,
             anchor=parts.clock.anchor,
         )
+        parts.metrics.registry.register(Tallies(self._tallies))
         self.failed: asyncio.Future[None] | None = None
         self.web: WebServer | None = None
         self._stop_event = asyncio.Event()
@@ -204,6 +206,11 @@ class App:
         devices = self.parts.devices
         said = {} if devices is None else devices.trouble()
         return {f"{name} devices": f"degraded: {trouble}" for name, trouble in said.items()}
+
+    def _tallies(self) -> list[Tally]:
+        drivers = {driver.name: driver for driver in self.drivers.values()}
+        counted = {name: counters for name, each in drivers.items() if (counters := getattr(each, "counters", None))}
+        return [tally(name, counters) for name, counters in counted.items()]
 
     def exposition(self) -> bytes:
         """The metrics page."""
