@@ -23,6 +23,7 @@ PROMISED = {
     "attempts_total": ("plan", "step", "result"),
     "recovery_seconds": (),
     "refusals_total": ("gate",),
+    "outages": ("cause", "state"),
     "work_orders": ("state",),
     "work_orders_opened_total": ("reason",),
     "clock_breaches_total": ("clock",),
