@@ -217,6 +217,15 @@ def test_danger_is_not_held_by_an_outage() -> None:
     assert film.the_order().reason is OrderReason.FORBIDDEN_SAFETY
 
 
+def test_damage_that_people_report_is_not_held_by_an_outage() -> None:
+    film = lively(10)
+    drop(film, range(1, 11))
+    film.run(900)
+    assert film.complain("somebody smashed the charger, the housing is broken and wires hang out").status == 201
+    film.run(120)
+    assert film.the_order().reason in {OrderReason.PHYSICAL_DAMAGE, OrderReason.FORBIDDEN_SAFETY}
+
+
 def test_people_still_complain_and_a_silent_pile_gets_no_truck_for_it() -> None:
     film = lively(10)
     drop(film, range(1, 11))
@@ -384,6 +393,16 @@ def test_our_own_link_is_looked_at_first() -> None:
     film.run(1800)
     assert the_outage(film).state is OutageState.CLOSED
     assert film.all_incidents() == []
+
+
+def test_a_link_that_was_taken_out_of_the_settings_is_no_outage_any_more() -> None:
+    film = lively(6)
+    film.link(up=False)
+    film.run(900)
+    assert the_outage(film).state is OutageState.OPEN
+    del film.engine.state.listening["mqtt"]
+    film.run(5 * 3600)
+    assert the_outage(film).state is OutageState.CLOSED
 
 
 def test_a_link_that_never_comes_up_after_a_restart_is_told_too() -> None:

@@ -180,6 +180,8 @@ def with_members(draft: Draft, outage: Outage, members: Iterable[Member]) -> Out
 def follow(draft: Draft, outage: Outage) -> None:
     """Bring an outage in line with what its members show now, and let go whoever's turn has come."""
     if outage.cause is Cause.OWN_LINK:
+        if outage.name not in draft.state.listening:
+            link_up(draft, outage.name)  # it was taken out of the settings
         return
     before = outage
     members = tuple(_look_at(draft, outage, member) for member in outage.members)

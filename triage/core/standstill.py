@@ -11,7 +11,7 @@ from triage.core.incident import Incident, Refusal
 from triage.core.inquiry import outage_over
 from triage.core.lifecycle import Trigger
 from triage.core.outage import COMMON_CAUSE, LOST
-from triage.core.vocabulary import Gate, IncidentState, Result
+from triage.core.vocabulary import Family, Gate, IncidentState, Result
 
 REFUSALS_KEPT = 20
 LOOKS_APART = 10
@@ -20,9 +20,12 @@ LOOKS_APART = 10
 _ELSEWHERE = frozenset({IncidentState.FIELD, IncidentState.CONFIRMING, IncidentState.CLOSED})
 
 
+_NEVER_WAITS = frozenset({Family.SAFETY, Family.DAMAGE})
+
+
 def stands_still(draft: Draft, incident: Incident, pile: Pile) -> bool:
     """Whether ``incident`` waits for the end of an outage; then that is on record, and it is looked at later."""
-    if incident.state in _ELSEWHERE or incident.held_by:
+    if incident.state in _ELSEWHERE or incident.held_by or incident.family in _NEVER_WAITS:
         return False
     lost = incident.family in COMMON_CAUSE
     if not (gone(pile) or lost) or (incident.state is IncidentState.DESK and not lost):
