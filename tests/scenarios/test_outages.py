@@ -302,6 +302,43 @@ def test_who_stays_behind_goes_with_the_order_that_stands() -> None:
     assert joined[-1].close_code is CloseCode.MERGED
 
 
+def test_when_the_visit_is_over_whoever_is_still_lost_is_decided_on_its_own() -> None:
+    film = lively(12, outage_dispatch_s=3600)
+    drop(film, range(1, 13))
+    film.run(2 * 3600)
+    order = film.the_order()
+    for act in ("accept", "depart", "arrive"):
+        film.order_act(order.id, act)
+    film.pile(order.pile).back()
+    film.order_act(order.id, "done", work="a fuse of this pile")
+    film.run(3600)
+    assert next(each for each in film.orders() if each.id == order.id).state is OrderState.CLOSED
+    assert the_outage(film).state is OutageState.CLOSED
+    others = [each for each in film.orders() if each.id != order.id]
+    assert len(others) == 11
+    assert len({each.opened_at for each in others}) > 5, "one after the other"
+
+
+def test_a_carriers_outage_gets_no_truck_and_holds_nobody_for_ever() -> None:
+    film = lively(at_two_sites(), outage_max_s=8 * 3600)
+    drop(film, range(1, 13))
+    film.run(7 * 3600)
+    assert film.orders() == []
+    assert the_outage(film).reported
+    film.run(2 * 3600)
+    assert the_outage(film).state is OutageState.CLOSED
+    assert len(film.orders()) == 12
+
+
+def test_an_order_that_the_team_returns_is_a_persons_case() -> None:
+    film = lively(12, outage_dispatch_s=3600)
+    drop(film, range(1, 13))
+    film.run(2 * 3600)
+    film.order_act(film.the_order().id, "return", reason="no access")
+    film.run(2 * 3600)
+    assert film.the_order().state is OrderState.ISSUED, "nobody decided, so it went out again"
+
+
 def test_maintenance_gets_no_order() -> None:
     film = lively(12, outage_dispatch_s=3600)
     film.ask(

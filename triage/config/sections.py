@@ -187,6 +187,7 @@ _POLICY_NOTES: dict[str, str] = {
     "outage_ramp_s": "piles that are back are let go one by one over this time",
     "outage_straggler_s": "a pile still lost so long after the others came back is decided on its own",
     "outage_dispatch_s": "an outage of a site, feeder or gateway that lasts this long gets one work order",
+    "outage_max_s": "longest time an outage holds its piles; then each is decided on its own",
     "breaker_window_s": "window in which recoveries of one model and firmware are judged",
     "breaker_least": "fewest judged recoveries before the breaker may open",
     "breaker_failed_share": "share of failed recoveries that opens it",

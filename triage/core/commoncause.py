@@ -214,6 +214,8 @@ def _moved(draft: Draft, outage: Outage) -> Outage:
     if outage.state is OutageState.OPEN:
         if 2 * len(out) <= total:
             outage = _enter(draft, outage, OutageState.RETURNING, f"{total - len(out)} of {total} piles are back")
+        elif reason := leftover.given_up(draft, outage):
+            outage = _enter(draft, leftover.free_all(draft, outage), OutageState.RETURNING, reason)
         elif draft.now >= outage.opened_at + draft.policy.span("outage_dispatch"):
             return leftover.report(draft, outage)
     if outage.state is OutageState.RETURNING:
@@ -244,7 +246,8 @@ def _wake(draft: Draft, outage: Outage) -> datetime | None:
     if outage.state is OutageState.CLOSED:
         return None
     if outage.state is OutageState.OPEN:
-        moment = outage.opened_at + draft.policy.span("outage_dispatch")
+        later = "outage_max" if outage.reported and outage.work_order is None else "outage_dispatch"
+        moment = outage.opened_at + draft.policy.span(later)
     elif outage.out:
         moment = _patience(draft, outage)
     else:

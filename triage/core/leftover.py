@@ -10,7 +10,7 @@ from triage.core import field, recovery
 from triage.core.draft import Draft
 from triage.core.incident import Incident
 from triage.core.lifecycle import Trigger
-from triage.core.outage import COMMON_CAUSE, LOST, Cause, Member, Outage, OutageState
+from triage.core.outage import COMMON_CAUSE, LOST, Cause, Member, Outage, OutageState, turn
 from triage.core.vocabulary import IncidentState, OrderReason
 
 _WITHIN_REACH = frozenset({Cause.SITE, Cause.GATEWAY, Cause.FEEDER})
@@ -38,6 +38,26 @@ def report(draft: Draft, outage: Outage) -> Outage:
         order = field.dispatch(draft, host, Trigger.EXHAUSTED, OrderReason.NO_REMOTE_CHANNEL, text).work_order
     draft.note(outage.id, "outage", f"work order {order} for all of it", also=(order,) if order else ())
     return replace(outage, reported=True, work_order=order)
+
+
+def given_up(draft: Draft, outage: Outage) -> str:
+    """Why its members are not held together any longer although they are still out, or an empty string."""
+    if draft.now >= outage.opened_at + draft.policy.span("outage_max"):
+        return "it lasts too long: each of its piles is decided on its own"
+    order = draft.order(outage.work_order or "")
+    if outage.work_order is not None and (order is None or not order.open):
+        return f"the visit {outage.work_order} is over: each pile that is still lost is decided on its own"
+    return ""
+
+
+def free_all(draft: Draft, outage: Outage) -> Outage:
+    """Let every member go, one after the other."""
+    ramp = draft.policy.span("outage_ramp")
+    members = (
+        replace(each, free_at=turn(outage.id, each.pile, draft.now, ramp)) if each.out else each
+        for each in outage.members
+    )
+    return replace(outage, members=tuple(members))
 
 
 def _to_desk(draft: Draft, outage: Outage, text: str) -> Outage:
@@ -78,7 +98,8 @@ def leave_behind(
     """The others are back. Those of the rest that share something are an outage of their own; each other is decided."""
     rest = tuple(each.pile for each in outage.out)
     members = {each.pile: each for each in outage.members}
-    order = outage.work_order
+    standing = draft.order(outage.work_order or "")
+    order = standing.id if standing is not None and standing.open else None
     while outage.sign == LOST and (match := draft.state.ledger.rest(rest, draft.policy.outage_least)) is not None:
         cause, name = match.group
         part = replace(

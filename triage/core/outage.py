@@ -129,7 +129,7 @@ def waits(outage: Outage, member: Member, now: datetime, at_first: int) -> str:
     if not outage.open or (member.free_at is not None and member.free_at <= now):
         return ""
     if member.free_at is not None:
-        return f"{outage.id}: back again, and its turn comes at {member.free_at:%H:%M:%S}"
+        return f"{outage.id}: its turn comes at {member.free_at:%H:%M:%S}"
     if outage.sign == LOST:
         return f"{outage.id}: {outage.summary}"
     if member.pile in tried(outage, at_first):

@@ -28,7 +28,7 @@ def stands_still(draft: Draft, incident: Incident, pile: Pile) -> bool:
     if incident.state in _ELSEWHERE or incident.held_by or incident.family in _NEVER_WAITS:
         return False
     lost = incident.family in COMMON_CAUSE
-    if not (gone(pile) or lost) or (incident.state is IncidentState.DESK and not lost):
+    if not (gone(pile) or lost) or (incident.state is IncidentState.DESK and (not lost or incident.work_order)):
         return False
     if not any(outage.sign == LOST and member.out for outage, member in draft.state.memberships(pile.id)):
         return False
