@@ -268,6 +268,7 @@ class App:
             ("complaint", changes.complaints),
             ("work_order", changes.orders),
             ("silence", changes.silences),
+            ("outage", changes.outages),
             ("pile", changes.piles),
         ):
             for id in ids:

@@ -89,6 +89,9 @@ def gauge(engine: Engine, metrics: Metrics, clock: Clock, pending: tuple[int, da
     metrics.incidents.replace(Counter((incident.state.value,) for incident in incidents))
     metrics.safety_incidents.set(sum(incident.safety for incident in incidents))
     metrics.work_orders.replace(Counter((order.state.value,) for order in state.orders.values() if order.open))
+    metrics.outages.replace(
+        Counter((each.cause.value, each.state.value) for each in state.outages.values() if each.open)
+    )
     for driver, since in state.listening.items():
         metrics.driver_up.labels(driver).set(0 if since is None else 1)
     count, oldest = pending

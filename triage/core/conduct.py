@@ -18,6 +18,7 @@ from triage.core.incident import Incident
 from triage.core.lifecycle import Trigger
 from triage.core.linking import hand_over
 from triage.core.opening import claimed, open_incident, reopen
+from triage.core.standstill import stands_still
 from triage.core.vocabulary import CloseCode, Family, IncidentState, OrderReason, Result, SymptomKind
 
 _NOT_AN_INCIDENT = frozenset({Family.USER_SIDE})
@@ -144,7 +145,7 @@ def progress(draft: Draft, incident: Incident) -> None:
     if pile is None:
         _without_pile(draft, incident)
         return
-    if _danger_first(draft, incident, pile):
+    if _danger_first(draft, incident, pile) or stands_still(draft, incident, pile):
         return
     _STEPS[incident.state](draft, incident, pile)
 

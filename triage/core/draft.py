@@ -21,6 +21,7 @@ from triage.core.fleet import Pile
 from triage.core.incident import Incident
 from triage.core.lifecycle import TABLE, Ignore, Trigger
 from triage.core.means import Dialects
+from triage.core.outage import Outage
 from triage.core.plan import PlanBook
 from triage.core.policy import Policy
 from triage.core.remedies import Key, Remedies
@@ -203,6 +204,11 @@ class Draft:
         """Record a work order's new version."""
         self.changes.orders[order.id] = order
         return order
+
+    def put_outage(self, outage: Outage) -> Outage:
+        """Record an outage's new version."""
+        self.changes.outages[outage.id] = outage
+        return outage
 
     def move(self, incident: Incident, trigger: Trigger, target: IncidentState, text: str, **changes: Any) -> Incident:
         """Take ``incident`` along a declared edge and say why; a move to the same state is a new round of it.

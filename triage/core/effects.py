@@ -15,6 +15,7 @@ from triage.core.complaint import Complaint
 from triage.core.events import Moment, Quarantined
 from triage.core.fleet import Pile
 from triage.core.incident import Incident
+from triage.core.outage import Outage
 from triage.core.silence import Silence
 from triage.core.vocabulary import REPEAT, Action, Repeat
 from triage.core.workorder import WorkOrder
@@ -105,6 +106,7 @@ class Changes(Struct, kw_only=True):
     complaints: dict[str, Complaint] = field(default_factory=dict)
     orders: dict[str, WorkOrder] = field(default_factory=dict)
     silences: dict[str, Silence] = field(default_factory=dict)
+    outages: dict[str, Outage] = field(default_factory=dict)
     outbox: dict[str, OutboxItem] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     moments: list[Moment] = field(default_factory=list)
@@ -126,6 +128,7 @@ class Changes(Struct, kw_only=True):
             or self.answers
             or self.quarantine
             or self.silences
+            or self.outages
         )
 
     def absorb(self, other: Changes) -> None:
@@ -149,5 +152,6 @@ class Snapshot(Struct, kw_only=True):
     complaints: list[Complaint] = field(default_factory=list)
     orders: list[WorkOrder] = field(default_factory=list)
     silences: list[Silence] = field(default_factory=list)
+    outages: list[Outage] = field(default_factory=list)
     outbox: list[OutboxItem] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)

@@ -131,6 +131,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     close_code: CloseCode | None = None
     reopened: int = 0
     previous: str | None = None
+    outage: str | None = None  # the newest outage it was held for
     safety: bool = False
     no_reset_again: bool = False  # a person said "not fixed": never answered with the same automatic reset
     reminders: int = 0

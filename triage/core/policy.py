@@ -75,6 +75,12 @@ class Policy(Struct, frozen=True, kw_only=True):
     outage_share: float = 0.5
     outage_least: int = 4
     outage_window_s: float = 600
+    outage_fault_share: float = 0.25
+    outage_trials: int = 2
+    outage_ramp_s: float = 300
+    outage_straggler_s: float = 600
+    outage_dispatch_s: float = 14_400
+    outage_max_s: float = 86_400
     breaker_window_s: float = 600
     breaker_least: int = 6
     breaker_failed_share: float = 0.5

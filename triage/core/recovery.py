@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from triage.core import field, learning
+from triage.core import field, learning, standstill
 from triage.core.draft import Draft
 from triage.core.effects import Command
 from triage.core.fleet import Pile
 from triage.core.gates import No, judge
 from triage.core.incident import Attempt, Incident, Passed, PlanRun, Refusal
-from triage.core.inquiry import MANUAL, breaker_group, outage_at, question
+from triage.core.inquiry import MANUAL, breaker_group, outage_over, question
 from triage.core.lifecycle import Trigger
 from triage.core.means import Way, way
 from triage.core.plan import Plan, Step
@@ -44,6 +44,9 @@ def advance(draft: Draft, incident: Incident) -> Incident:
     if incident.family is Family.DAMAGE:
         text = "physical damage reported: nothing remote can mend it"
         return field.dispatch(draft, incident, Trigger.EXHAUSTED, OrderReason.PHYSICAL_DAMAGE, text)
+    outage, common = outage_over(draft, incident, pile)
+    if common and standstill.held_already(incident):
+        return standstill.hold(draft, incident, Trigger.REFUSAL, outage, common)
     plan = plan_of(draft, incident, pile)
     if plan is None:
         return to_desk(draft, incident, Trigger.EXHAUSTED, "no plan foresees this trouble")
@@ -258,13 +261,16 @@ def send(draft: Draft, incident: Incident, pile: Pile, step: Step, means: Way) -
 
 
 def _refused_by_gate(draft: Draft, incident: Incident, pile: Pile, plan: Plan, step: Step, no: No) -> Incident:
+    outage, common = outage_over(draft, incident, pile)
+    lost = no.gate is Gate.LINK and incident.family is Family.OFFLINE and pile.link is not Link.ONLINE
+    if common and (no.gate is Gate.OUTAGE or lost):
+        return standstill.hold(draft, incident, Trigger.REFUSAL, outage, common)
     incident = record_refusal(draft, incident, step, no)
     if no.gate is Gate.SAFETY and no.final:
         return field.dispatch(draft, incident, Trigger.DANGER, OrderReason.FORBIDDEN_SAFETY, no.reason)
-    if no.gate is Gate.LINK and incident.family is Family.OFFLINE and pile.link is not Link.ONLINE:
-        common = outage_at(draft, pile)
-        if draft.listening_since(pile) is None or common:
-            return hold(draft, incident, no, common or no.reason)
+    if lost:
+        if draft.listening_since(pile) is None:
+            return hold(draft, incident, no, no.reason)
         return exhaust(draft, incident, plan, no.reason, OrderReason.NO_REMOTE_CHANNEL)
     if no.gate is Gate.STRIKES:
         # What was cured and came back, or was reset too often, has failed remotely; the refusal on record says so.

@@ -24,6 +24,7 @@ FILTERS: Mapping[str, tuple[str, ...]] = {
     "incident": ("state", "pile", "site", "region", "family", "kind", "close_code", "connector"),
     "order": ("state", "pile", "site", "region", "reason", "team", "incident"),
     "remedy": ("model", "firmware", "fault", "action"),
+    "outage": ("state", "cause", "site"),
     "silence": ("pile", "site", "region"),
     "quarantine": ("driver", "reason", "pile"),
     "pile": ("site", "region", "profile", "model", "firmware", "team", "link", "state", "registered"),

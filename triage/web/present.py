@@ -17,6 +17,7 @@ _INCIDENT = (
     *("id", "pile", "site", "region", "connector", "family", "kind", "state", "state_since", "close_code"),
     *("summary", "safety", "desk_reason", "work_order", "opened_at", "closed_at", "wake_at"),
     *("approved_until", "approved_by", "reopened", "previous", "reminders"),
+    "outage",
 )
 _ATTEMPT = (
     *("id", "step", "action", "connector", "result", "sent_at", "expires_at", "verify_by", "concluded_at"),
@@ -34,6 +35,11 @@ _COMPLAINT = (
 )
 _WORDS = ("text", "expectation", "reference", "comment")
 """What people wrote: for agents and above only."""
+_OUTAGE = (
+    *("id", "cause", "name", "sign", "site", "state", "state_since", "opened_at", "closed_at", "wake_at"),
+    *("size", "work_order", "previous", "absorbed_by"),
+)
+_MEMBER = ("pile", "since", "back_at", "free_at")
 _SILENCE = ("id", "pile", "site", "region", "starts_at", "ends_at", "reason", "by", "created_at", "lifted_at")
 
 
@@ -87,6 +93,24 @@ def complaint(
     if words:
         shown |= {name: stored.get(name) for name in _WORDS}
     return _with_timeline(shown, timeline)
+
+
+def outage(stored: Stored, timeline: Sequence[JournalEntry] | None = None) -> dict[str, Any]:
+    """An outage with its extent and its likely cause in words; lists leave members and timeline out.
+
+    ``free_at`` is when a member is decided on its own again; set without ``back_at`` it did not come back with the
+    others.
+    """
+    members = [dict(zip(_MEMBER, each, strict=False)) for each in stored.get("members") or ()]
+    out = sum(each.get("back_at") is None and each.get("free_at") is None for each in members)
+    shown = {name: stored.get(name) for name in _OUTAGE}
+    shown |= {
+        "affected": len(members) or stored.get("size"),
+        "out": out,
+        "back": sum(each.get("back_at") is not None for each in members),
+        "hypothesis": {"en": stored.get("summary", ""), "zh": stored.get("summary_zh", "")},
+    }
+    return shown if timeline is None else _with_timeline(shown | {"members": members}, timeline)
 
 
 def silence(stored: Stored, now: datetime) -> dict[str, Any]:

@@ -431,6 +431,7 @@ class Film:
             complaints=list(state.complaints.values()),
             orders=list(state.orders.values()),
             silences=list(state.silences.values()),
+            outages=list(state.outages.values()),
             outbox=list(state.outbox.values()),
             settings=dict(state.settings),
         )

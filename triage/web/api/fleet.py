@@ -1,4 +1,4 @@
-"""The fleet as a whole: summary, plans, outages, quarantine, the kill switch."""
+"""The fleet as a whole: summary, plans, quarantine, the kill switch."""
 
 from __future__ import annotations
 
@@ -35,12 +35,6 @@ async def board(request: Request, caller: Viewer) -> Response:
 async def plans(_: Viewer, front: FrontDoor) -> Response:
     """Every plan with its steps, mode and hash."""
     return reply(as_list([present.plan(each) for each in front.parts.live.plans()], None))
-
-
-@router.get("/outages", summary="Outages: many piles failing together")
-async def outages(_: Viewer) -> Response:
-    """None are told apart from incidents yet."""
-    return reply(as_list([], None))
 
 
 @router.get("/quarantine", openapi_extra=listed("quarantine"), summary="Payloads nobody could understand, newest first")
