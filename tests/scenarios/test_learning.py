@@ -24,7 +24,7 @@ from triage.core.vocabulary import (
     Watch,
 )
 
-EXACT: dict[str, Any] = {"holdback_share": 0.0, "fleet_hour_floor": 1000, "breaker_least": 1000}
+EXACT: dict[str, Any] = {"holdback_share": 0.0, "fleet_hour_floor": 1000, "breaker_least": 1000, "outage_least": 1000}
 FIRST_DRAWN = 5
 """Of the incidents of a film's day, the first that the lot of 5 % falls on."""
 
