@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from triage.cli_plan import plan_app
 from triage.cli_profile import profile_app
 from triage.errors import InputError, TriageError
 
@@ -30,6 +31,7 @@ audit_app = typer.Typer(help="The journal's hash chain.", no_args_is_help=True)
 app.add_typer(fleet_app, name="fleet")
 app.add_typer(audit_app, name="audit")
 app.add_typer(profile_app, name="profile")
+app.add_typer(plan_app, name="plan")
 
 Config = Annotated[Path, typer.Option("--config", help="The settings file.", show_default=True)]
 DEFAULT_CONFIG = Path("config/triage.yaml")
@@ -99,8 +101,13 @@ def demo_command(
 @app.command()
 def check(config: Config = DEFAULT_CONFIG) -> None:
     """Validate settings, fleet, plans, profiles, words and fault tables; list ALL faults."""
-    from triage.config.check import check as check_everything
+    from datetime import UTC, datetime
 
+    from triage.config.check import check as check_everything
+    from triage.config.check import warnings
+
+    for warning in warnings(config, os.environ, datetime.now(UTC).date()):
+        print(f"warning: {warning}", file=sys.stderr)
     faults = check_everything(config, os.environ)
     if faults:
         _fail(BAD_INPUT, *[str(fault) for fault in faults], f"{len(faults)} fault(s)")

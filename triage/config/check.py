@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
 from triage.config.faultfile import load_fault_table
 from triage.config.fleetfile import load_fleet, load_teams
 from triage.config.lexiconfile import load_lexicon
-from triage.config.planfile import load_plans
+from triage.config.planfile import load_plans, plan_warnings
 from triage.config.profile.file import Profile, load_profiles
 from triage.config.settings import FILES, Settings, load_settings, placed
 from triage.config.yamlfile import read_document
@@ -38,6 +39,16 @@ def check(path: Path, environ: Mapping[str, str]) -> list[InputFault]:
     profiles = _tried(faults, lambda: load_profiles(Path(files["profiles"]), names))
     _check_fleet(files, faults, profiles)
     return faults
+
+
+def warnings(path: Path, environ: Mapping[str, str], today: date) -> list[InputFault]:
+    """What should be mended and keeps nothing from running; silent about files that :func:`check` finds faulty."""
+    try:
+        folder = load_settings(path, environ).plans_path
+        plans = load_plans(folder).plans
+    except InputError:
+        return []
+    return [warning for plan in plans for warning in plan_warnings(folder / f"{plan.name}.yaml", today)]
 
 
 def unknown_fault_names(book: PlanBook, table: FaultTable, folder: Path) -> list[InputFault]:

@@ -21,7 +21,7 @@ from triage.core.fleet import Pile
 from triage.core.incident import Incident
 from triage.core.lifecycle import TABLE, Ignore, Trigger
 from triage.core.means import Dialects
-from triage.core.plan import PlanBook
+from triage.core.plan import Plan, PlanBook, PlanText
 from triage.core.policy import Policy
 from triage.core.silence import Silence
 from triage.core.state import State
@@ -188,6 +188,12 @@ class Draft:
         """Record a work order's new version."""
         self.changes.orders[order.id] = order
         return order
+
+    def keep_text(self, plan: Plan) -> None:
+        """Keep the text a run is pinned to; one that is kept already stays as it is."""
+        self.changes.plans[plan.sha256] = PlanText(
+            sha256=plan.sha256, name=plan.name, version=plan.version, text=plan.text, first_used_at=self.now
+        )
 
     def move(self, incident: Incident, trigger: Trigger, target: IncidentState, text: str, **changes: Any) -> Incident:
         """Take ``incident`` along a declared edge and say why; a move to the same state is a new round of it.

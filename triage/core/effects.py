@@ -15,6 +15,7 @@ from triage.core.complaint import Complaint
 from triage.core.events import Moment, Quarantined
 from triage.core.fleet import Pile
 from triage.core.incident import Incident
+from triage.core.plan import PlanText
 from triage.core.silence import Silence
 from triage.core.vocabulary import REPEAT, Action, Repeat
 from triage.core.workorder import WorkOrder
@@ -106,6 +107,7 @@ class Changes(Struct, kw_only=True):
     orders: dict[str, WorkOrder] = field(default_factory=dict)
     silences: dict[str, Silence] = field(default_factory=dict)
     outbox: dict[str, OutboxItem] = field(default_factory=dict)
+    plans: dict[str, PlanText] = field(default_factory=dict)  # by hash; the first copy stays
     settings: dict[str, str] = field(default_factory=dict)
     moments: list[Moment] = field(default_factory=list)
     journal: list[JournalEntry] = field(default_factory=list)
@@ -126,6 +128,7 @@ class Changes(Struct, kw_only=True):
             or self.answers
             or self.quarantine
             or self.silences
+            or self.plans
         )
 
     def absorb(self, other: Changes) -> None:
