@@ -23,6 +23,7 @@ from triage.interfaces import Desk, Driver, Ledger, Lookups, Queries
 from triage.metrics import Metrics
 from triage.outbox import Outbox
 from triage.overview import Overview, gauge
+from triage.recorder import Recorder, Recording
 from triage.runtime import Runtime
 from triage.web.bulletin import Bulletin
 from triage.web.parts import TokenEntry, WebParts
@@ -83,6 +84,7 @@ class Parts:
     http: tuple[str, int] | None = None
     tokens: tuple[TokenEntry, ...] = ()
     owner: str = field(default_factory=socket.gethostname)
+    recording: Recording | None = None
 
 
 class App:
@@ -104,6 +106,7 @@ class App:
             speed=parts.rules.policy.speed,
         )
         self.bulletin = Bulletin()
+        self.recorder = None if parts.recording is None else Recorder(parts.recording, self.engine, release())
         self.runtime = Runtime(
             self.engine,
             parts.store,
@@ -112,6 +115,7 @@ class App:
             release=self.outbox.release,
             publish=self._publish,
             anchor=parts.clock.anchor,
+            record=None if self.recorder is None else self.recorder.record,
         )
         self.failed: asyncio.Future[None] | None = None
         self.web: WebServer | None = None
@@ -134,6 +138,8 @@ class App:
         snapshot = await parts.store.load(self.clock.now())
         self.clock.resume(snapshot.settings.get("clock", ""))
         self.engine.start(snapshot, parts.registrations, self.clock.now())
+        if self.recorder is not None:
+            self.recorder.begin(self.clock.now())
         self.failed = asyncio.get_running_loop().create_future()
         self.outbox.resume(snapshot.outbox)
         self.outbox.start(self.runtime)
@@ -162,6 +168,8 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.recorder is not None:
+            self.recorder.end()
         with contextlib.suppress(StoreError, StoreRefusedError):
             await self.parts.store.release_lease()
         await self.parts.store.close()
@@ -196,6 +204,7 @@ class App:
             "database": "ok" if database is None else f"down: {database}",
             **driver_trouble,
             **self._device_trouble(),
+            **self._recording_trouble(),
             "outbox": "ok" if outbox is None else f"degraded: {outbox}",
             "clock": f"degraded: the wall clock differs by {ahead:.0f} s; deadlines follow slowly" if jumped else "ok",
         }
@@ -204,6 +213,10 @@ class App:
         devices = self.parts.devices
         said = {} if devices is None else devices.trouble()
         return {f"{name} devices": f"degraded: {trouble}" for name, trouble in said.items()}
+
+    def _recording_trouble(self) -> dict[str, str]:
+        trouble = None if self.recorder is None else self.recorder.trouble
+        return {} if trouble is None else {"recording": f"degraded: {trouble}"}
 
     def exposition(self) -> bytes:
         """The metrics page."""

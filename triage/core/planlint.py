@@ -134,10 +134,6 @@ def _possible_proofs(plan: Plan) -> Iterator[Finding]:
         if idle and set(plan.families) <= WHOLE_PILE_FAMILIES:
             problem = f"{', '.join(idle)} is read at a connector, and {', '.join(plan.families)} is never at one"
             yield Finding(at, problem, "prove it with fresh, fault_absent or booted")
-        if "answer" in step.proof and set(plan.families) == {Family.OFFLINE}:
-            yield Finding(
-                at, "a pile that is offline answers nobody", "prove it with fresh: a message is the link back"
-            )
 
 
 def _dead_ends(plan: Plan) -> Iterator[Finding]:

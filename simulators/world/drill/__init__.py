@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from simulators.world.drill.scenario import Scenario
     from simulators.world.drill.timeline import Timeline
 
-__all__ = ["InputError", "drill", "run"]
+__all__ = ["InputError", "drill", "rules_of", "run"]
 
 
 def run(plan_file: Path, scenario_file: Path, *, config: Path | None, as_json: bool) -> bool:
@@ -37,7 +37,7 @@ def run(plan_file: Path, scenario_file: Path, *, config: Path | None, as_json: b
         InputError: every fault of the plan, of the scenario and of the settings.
     """
     faults = []
-    for load in (lambda: load_plan(plan_file), lambda: load_scenario(scenario_file), lambda: _rules(config)):
+    for load in (lambda: load_plan(plan_file), lambda: load_scenario(scenario_file), lambda: rules_of(config)):
         try:
             load()
         except InputError as error:
@@ -45,7 +45,7 @@ def run(plan_file: Path, scenario_file: Path, *, config: Path | None, as_json: b
     if faults:
         raise InputError(faults)
     plan, scenario = load_plan(plan_file), load_scenario(scenario_file)
-    shown, wrong = drill(plan, scenario, _rules(config))
+    shown, wrong = drill(plan, scenario, rules_of(config))
     if as_json:
         print(json.dumps(_document(plan, scenario, shown, wrong), ensure_ascii=False))
     else:
@@ -71,7 +71,7 @@ def drill(plan: Plan, scenario: Scenario, rules: Rules) -> tuple[Timeline, list[
     return shown, [*([] if forbidden else idle), *judge(scenario.expect, shown), *stage.broken]
 
 
-def _rules(config: Path | None) -> Rules:
+def rules_of(config: Path | None) -> Rules:
     """Policy, words and fault tables of the settings at ``config``, or those that are shipped."""
     if config is None:
         policy, words, tables = Policy().faster(), CONFIG / "lexicon", CONFIG / "faults"

@@ -35,6 +35,8 @@ class Begins(Strict):
     def _one_of_both(self) -> Begins:
         if (self.at_s is None) == (self.on is None):
             raise ValueError("say when it begins: either at_s or on")
+        if self.after_s and self.on is None:
+            raise ValueError("after_s counts from a command: it needs on")
         return self
 
 
