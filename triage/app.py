@@ -25,6 +25,7 @@ from triage.outbox import Outbox
 from triage.overview import Overview, gauge
 from triage.recorder import Recorder, Recording
 from triage.runtime import Runtime
+from triage.tallies import Tallies, Tally, tally
 from triage.web.bulletin import Bulletin
 from triage.web.parts import TokenEntry, WebParts
 from triage.web.server import WebServer
@@ -117,6 +118,7 @@ class App:
             anchor=parts.clock.anchor,
             record=None if self.recorder is None else self.recorder.record,
         )
+        parts.metrics.registry.register(Tallies(self._tallies))
         self.failed: asyncio.Future[None] | None = None
         self.web: WebServer | None = None
         self._stop_event = asyncio.Event()
@@ -180,6 +182,9 @@ class App:
         """Decide by other rules, for another fleet, from the next event on; new drivers are started."""
         self.engine.reload(rules)
         self.engine.enrol(registrations)
+        if self.recorder is not None:
+            # A fleet is no event: what is recorded from here on begins with the new one.
+            self.recorder.begin(self.clock.now())
         fresh = set((drivers or {}).values()) - set(self.drivers.values())
         self.drivers.update(drivers or {})
         for driver in fresh:
@@ -217,6 +222,11 @@ class App:
     def _recording_trouble(self) -> dict[str, str]:
         trouble = None if self.recorder is None else self.recorder.trouble
         return {} if trouble is None else {"recording": f"degraded: {trouble}"}
+
+    def _tallies(self) -> list[Tally]:
+        drivers = {driver.name: driver for driver in self.drivers.values()}
+        counted = {name: counters for name, each in drivers.items() if (counters := getattr(each, "counters", None))}
+        return [tally(name, counters) for name, counters in counted.items()]
 
     def exposition(self) -> bytes:
         """The metrics page."""

@@ -1,6 +1,6 @@
 """Measure everything and print one table; exit 1 when a goal is missed by more than the noise of a shared machine.
 
-``python -m tests.benchmarks [--runs 3] [--only engine|daemon|restart …]``
+``python -m tests.benchmarks [--runs 3] [--only engine|daemon|restart|modbus …]``
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.benchmarks import bench_daemon, bench_engine, bench_restart
+from tests.benchmarks import bench_daemon, bench_engine, bench_modbus, bench_restart
 from tests.benchmarks.figures import NOISE, Figure, best, table
 
 BENCHES: dict[str, Callable[[], Sequence[Figure]]] = {
     "engine": bench_engine.figures,
     "daemon": bench_daemon.figures,
     "restart": bench_restart.figures,
+    "modbus": bench_modbus.figures,
 }
 
 

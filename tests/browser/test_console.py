@@ -25,6 +25,7 @@ from tests.unit.web.stand import (
     parts_of,
 )
 from triage.core.events import Reporter
+from triage.core.means import Dialect
 from triage.core.vocabulary import (
     Category,
     CloseCode,
@@ -109,6 +110,7 @@ async def a_busy_day(store: MemoryStore, live: FixedLive) -> None:
     live.fleet.append(a_pile(38, site="ZOO", now=now, hazard="smoke was reported", hazard_at=now))
     live.fleet.append(a_pile(39, site="ZOO", now=now, link=Link.UNKNOWN, seen_since_start=False))
     live.strangers = [("HARBOUR-01", "X-1", now)]
+    live.dialects = {"pile/v1": Dialect(driver="mqtt", doubts=("status state = 8: out of service", NASTY))}
     live.parts = {"database": "ok", "intake": "ok", "mqtt": "down: the broker at 127.0.0.1 refuses connections"}
     nobody = {"attempts": (), "refusals": (), "judgements": (), "complaints": (), "run": None}
     await keep(
@@ -196,7 +198,7 @@ async def test_page_shows_the_day_and_fits(tab: Tab, width: int, dark: bool, lan
         await tab.until("document.querySelectorAll('#incidents details').length === 3")
         await tab.until("document.querySelector('#live').classList.contains('good')")
         await tab.js("document.querySelector('#incidents details:nth-of-type(1) summary').click()")
-        await tab.until("document.querySelector('#incidents details[open]') !== null")
+        await tab.until("document.querySelector('#incidents details[open]')?.innerText.includes('state = 8')")
         await assert_fits(tab)
         await picture(tab, f"console-{width}-{language}")
         shown = await text(tab, "body")
@@ -240,6 +242,7 @@ async def test_incident_unfolds_with_attempts_refusals_verdicts_and_timeline(tab
                 "90 %",
                 "internal-reset v3",
             ),
+            *("Unverified facts of this model", "status state = 8: out of service", "onerror"),
         ):
             assert words in shown
 

@@ -37,7 +37,7 @@ class Unit:
 
     ``moods`` are for the next requests, one each; ``mood`` is for all others. A mood is None (answer), an exception
     code, or one of: hang, late (answer after LATE_S), drop, drop_done (carry out, then drop), wrong_unit, garbage,
-    not_modbus, short, torn_frame, bad_sum (of serial frames).
+    not_modbus, short, fewer, other_function, torn_frame, bad_sum (of serial frames).
     """
 
     holding: dict[int, int] = field(default_factory=dict)
@@ -175,6 +175,10 @@ class Plant:
             unit += 1
         if mood == "garbage":
             answer = bytes([answer[0] ^ 0x40, *answer[1:]])
+        if mood == "other_function":
+            answer = bytes([answer[0] ^ 7, *answer[1:]])
+        if mood == "fewer":
+            answer = bytes([answer[0], answer[1] - 2, *answer[2:-2]])
         if mood == "short":
             answer = answer[:2] + answer[2:-2]
         frame = self._frame(number, unit, answer)

@@ -176,33 +176,50 @@ async def test_an_endpoint_nobody_listens_at_is_gone_and_found_again(field: Plan
         await inbox.first(PileStatus, lambda each: each.online, since=since, timeout_s=20)
 
 
+async def test_one_answer_that_does_not_come_makes_no_device_gone(field: Plant) -> None:
+    async with driving((registration(field), profile(modbus={"timeout_s": 0.8, "retries": 0}))) as (driver, inbox):
+        await inbox.first(Telemetry)
+        field.unit().moods.append("hang")  # for longer than three periods
+        await field.until(lambda: driver.counters.failures["timeout"] == 1)
+        await next_reading(inbox)
+        assert all(each.online for each in inbox.all(PileStatus))
+
+
 async def test_when_no_endpoint_can_be_reached_our_own_network_is_down(field: Plant) -> None:
     async with plant() as second:
         fill(held(second))
         devices = [(registration(field), profile()), (registration(second, "p-2"), profile())]
         async with driving(*devices) as (driver, inbox):
-            await inbox.first(Telemetry, lambda each: each.pile == PILE)
-            await inbox.first(Telemetry, lambda each: each.pile == "p-2")
+            failures = driver.counters.failures
+            for pile in (PILE, "p-2"):
+                await inbox.first(Telemetry, lambda each, pile=pile: each.pile == pile)  # type: ignore[misc]
             await field.close()
-            await field.until(lambda: driver.counters.failures["refused_connection"] > 0)
+            await field.until(lambda: failures["refused_connection"] > 0)
             assert driver.trouble() is None
             await second.close()
             await inbox.first(DriverLink, lambda each: not each.up, timeout_s=20)
             assert "2 Modbus endpoints" in (driver.trouble() or "")
+            await field.until(lambda: failures["refused_connection"] >= 8, timeout_s=20)
+            assert all(each.online for each in inbox.all(PileStatus))  # silence says nothing of them now
             since = len(inbox.events)
+            field.unit().mood = "hang"
+            await field.open()
             await second.open()
-            await inbox.first(DriverLink, lambda each: each.up, since=since, timeout_s=20)
+            await inbox.first(DriverLink, lambda each: each.up, since=since, timeout_s=30)
             assert driver.trouble() is None
-            await inbox.first(Telemetry, lambda each: each.pile == "p-2", since=since)
+            await inbox.first(Telemetry, lambda each: each.pile == "p-2", since=since, timeout_s=30)
+            gone = await inbox.first(PileStatus, lambda each: not each.online, since=since, timeout_s=30)
+            assert gone.pile == PILE
+            assert failures["timeout"] >= 3  # counted anew since the network is back
 
 
-@pytest.mark.parametrize(("mood", "kind"), [("garbage", "garbled"), ("short", "garbled"), ("not_modbus", "garbled")])
-async def test_what_is_no_answer_is_never_a_reading(field: Plant, mood: str, kind: str) -> None:
+@pytest.mark.parametrize("mood", ["garbage", "short", "fewer", "other_function", "not_modbus"])
+async def test_what_is_no_answer_is_never_a_reading(field: Plant, mood: str) -> None:
     field.unit().mood = mood
     async with driving((registration(field), profile())) as (driver, inbox):
         await field.until(lambda: len(field.asked) >= 6)
         assert not inbox.all(Telemetry)
-        assert driver.counters.failures[kind] >= 1
+        assert driver.counters.failures["garbled"] >= 1
         field.unit().mood = None
         await inbox.first(Telemetry)
 
@@ -242,14 +259,19 @@ async def test_what_was_not_there_is_looked_for_on_the_next_connection(field: Pl
         assert not driver.missing()
 
 
-async def test_a_value_that_vanishes_ends_the_readings_for_it_may_have_told_of_a_fault(field: Plant) -> None:
-    fill(held(field), error=8)
-    async with driving((registration(field), profile())) as (driver, inbox):
+async def test_a_fault_whose_register_vanishes_is_not_cleared_and_is_looked_for_again(field: Plant) -> None:
+    fill(held(field), error=7)
+    async with driving((registration(field), profile()), speed=60.0) as (driver, inbox):
         await inbox.first(Telemetry)
         del held(field)[101]
-        await field.until(lambda: driver.counters.failures["exception"] >= 2)
-        assert all(each.faults for each in inbox.all(Telemetry))
-        assert not [each for each in inbox.all(PileStatus) if not each.online]
+        await field.until(lambda: bool(driver.missing()))
+        await next_reading(inbox)
+        assert [claim.code for claim in (await next_reading(inbox)).faults] == ["InternalError"]
+        fill(held(field), error=0)
+        await inbox.first(Telemetry, lambda each: not each.faults)  # a minute later, on the same connection
+        assert field.connections == 1
+        assert not driver.missing()
+        assert all(each.faults for each in inbox.all(Telemetry)[:-1])
 
 
 async def test_a_device_without_any_of_its_registers_is_alive_and_tells_nothing(field: Plant) -> None:
@@ -287,12 +309,25 @@ async def test_a_hanging_unit_hardly_delays_its_neighbour_on_the_same_gateway() 
             assert gateway.connections == 1  # the gateway lives: its connection is kept
 
 
+async def test_a_gateway_keeps_its_connection_while_one_of_its_units_answered_last() -> None:
+    async with plant(1, 2) as gateway:
+        fill(held(gateway, 1))
+        gateway.unit(2).mood = "hang"
+        seldom, often = profile(modbus={"poll_s": 60.0}), profile()
+        devices = [(registration(gateway, "good", 1), seldom), (registration(gateway, "bad", 2), often)]
+        async with driving(*devices) as (driver, _):
+            assert await driver.look("good") is not None
+            await gateway.until(lambda: sum(each.unit == 2 for each in gateway.asked) >= 4)
+            assert gateway.connections == 1
+
+
 async def test_a_hanging_endpoint_delays_no_other(field: Plant) -> None:
     async with plant() as stuck:
         stuck.unit().mood = "hang"
         devices = [(registration(field), profile()), (registration(stuck, "stuck"), profile())]
         async with driving(*devices) as (driver, inbox):
             await stuck.until(lambda: len(stuck.asked) >= 4)
+            assert stuck.connections >= 2  # a connection nobody answers on is made anew
             await inbox.first(Telemetry, since=4)
             assert driver.counters.lags.quantile(0.9) < 0.1
 
@@ -586,6 +621,24 @@ async def test_an_expired_command_never_leaves(field: Plant) -> None:
         assert not field.writes
 
 
+async def test_a_command_that_expires_between_look_and_write_never_leaves(field: Plant) -> None:
+    actions = {"reset_soft": action({"expect": {"lock": 1}, "within_s": 5}, {"write": {"reset": 1}})}
+    wanted = profile(actions=actions, modbus={"poll_s": 60.0})
+    async with driving((registration(field), wanted)) as (driver, _):
+        looks = 0
+
+        def look(asked: Asked) -> None:
+            nonlocal looks
+            looks += asked.address == 100
+            held(field)[300] = int(looks >= 3)
+
+        field.unit().before = look
+        dispatch = await driver.send(command(ttl_s=0.6))
+        assert (dispatch.outcome, dispatch.reason) == ("not_sent", "expired before it could leave")
+        assert looks >= 3  # all that was expected came
+        assert not field.writes
+
+
 async def test_a_refused_write_was_not_sent(field: Plant) -> None:
     field.unit().write_moods.extend([2, 6, 10])
     async with driving((registration(field), profile())) as (driver, inbox):
@@ -597,7 +650,7 @@ async def test_a_refused_write_was_not_sent(field: Plant) -> None:
         assert not inbox.all(CommandAnswer)
 
 
-@pytest.mark.parametrize("mood", ["hang", "drop", "drop_done", 4, 11, "garbage"])
+@pytest.mark.parametrize("mood", ["hang", "drop", "drop_done", 4, 11, "garbage", "other_function"])
 async def test_a_write_without_an_answer_is_unknown_and_never_repeated(field: Plant, mood: int | str) -> None:
     field.unit().write_moods.append(mood)
     async with driving((registration(field), profile())) as (driver, inbox):

@@ -18,7 +18,9 @@ import yaml
 
 from tests.parts import free_port
 from triage.core.vocabulary import Category, Channel, Gate, OrderReason, Result, Verdict
+from triage.drivers.modbus.counters import Counters
 from triage.metrics import CONTENT_TYPE, Metrics
+from triage.tallies import Tallies, Tally, tally
 
 pytestmark = pytest.mark.integration
 
@@ -63,6 +65,19 @@ def live(metrics: Metrics) -> None:
     metrics.auditor_violations.labels("double_reset").inc()
 
 
+def driver_counts() -> Iterator[Tally]:
+    """What a driver counts, a little more with every scrape."""
+    counters = Counters()
+    while True:
+        counters.polls += 9
+        counters.failures["timeout"] += 1
+        counters.refusals["charging"] += 1
+        counters.dispatches["sent"] += 1
+        counters.count("writes")
+        counters.lags.add(0.04)
+        yield tally("modbus", counters)
+
+
 class Exposition(ThreadingHTTPServer):
     """Serves a Metrics that lives on with every scrape."""
 
@@ -71,6 +86,8 @@ class Exposition(ThreadingHTTPServer):
     def __init__(self) -> None:
         self.metrics = Metrics("test")
         self.metrics.foresee("internal-error", ["soft"])
+        counts = driver_counts()
+        self.metrics.registry.register(Tallies(lambda: [next(counts)]))
         super().__init__(("127.0.0.1", 0), Scrape)
 
 
@@ -203,6 +220,7 @@ def test_the_connectors_ratio_is_what_the_connectors_say(asked: Asked) -> None:
 def exposed() -> set[str]:
     metrics = Metrics("test")
     live(metrics)
+    metrics.registry.register(Tallies(lambda: [next(driver_counts())]))
     return set(re.findall(r"(?m)^(triage_\w+)", metrics.exposition().decode()))
 
 

@@ -324,7 +324,7 @@ async def test_the_command_ends_well_at_sigterm(broker: Mosquitto, tmp_path: Pat
         ["--broker", "mqtt://127.0.0.1", "--speed", "0"],
         ["--broker", "mqtt://127.0.0.1", "--speed", "nan"],
         ["--broker", "mqtt://127.0.0.1", "--api", "localhost:8080"],
-        ["--broker", "mqtt://127.0.0.1", "--modbus-port", "5020"],
+        ["--broker", "mqtt://127.0.0.1", "--modbus-port", "0"],
         ["--write-fleet", "/nowhere/at/all/fleet.csv"],
     ],
 )

@@ -9,7 +9,7 @@ from tests.unit.core.film import Actor, Film, pile
 from triage.core.effects import Command
 from triage.core.events import CommandWanted, Registration
 from triage.core.means import POWER_SWITCH, Dialect, way
-from triage.core.vocabulary import REBOOTS, Action, CloseCode, ConnectorStatus, Gate, OrderReason, Result
+from triage.core.vocabulary import REBOOTS, Action, CloseCode, ConnectorStatus, Gate, IncidentState, OrderReason, Result
 
 SWITCH = "tasmota_switch@plug7#1"
 NOTHING = Dialect(driver="mqtt", boots={}, restarts_seen=False)
@@ -162,3 +162,20 @@ def test_ways() -> None:
     hard = way({"box/v1": NOTHING}, box, Action.RESET_HARD)
     assert hard is not None
     assert (hard.action, hard.boots) == (Action.POWER_CYCLE, False)
+
+
+def test_an_unclassified_fault_of_a_model_without_restart_goes_to_the_field() -> None:
+    film = film_of(Dialect(driver="mqtt", boots=READS | {Action.STOP_SESSION: False}), boxes())
+    film.pile().claim("error 77")
+    film.run(3600)
+    assert film.the_order().reason is OrderReason.NO_REMOTE_CHANNEL
+    assert "error 77" in film.the_order().reason_text
+    assert [each.action for each in film.commands] == [Action.REPORT]
+
+
+def test_an_unclassified_fault_of_a_model_with_a_restart_is_for_the_desk() -> None:
+    film = film_of(Dialect(driver="mqtt", boots=READS | {Action.RESET_HARD: True}), boxes())
+    film.pile().claim("error 77")
+    film.run(900)
+    assert film.the_incident().state is IncidentState.DESK
+    assert film.sent() == []

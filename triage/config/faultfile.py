@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field, StringConstraints
-
-from triage.config.schema import Strict, validate
+from triage.config.faultcards import FaultCard, card_of, contradictions, reset_allowed
+from triage.config.faultcodes import Claim, claims_of
+from triage.config.faultschema import FaultFile
+from triage.config.schema import validate
 from triage.config.yamlfile import Document, read_document
 from triage.core.classify import Lexicon
-from triage.core.faults import RESETTABLE, FaultEntry, FaultTable, ModelTable
-from triage.core.vocabulary import Family
+from triage.core.faults import FaultEntry, FaultTable, ModelTable
 from triage.errors import InputError, InputFault
-
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{1,63}$")]
-Code = Annotated[str, StringConstraints(min_length=1, max_length=120)]
-Sentence = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
-
-
-class EntryFile(Strict):
-    """One canonical fault as written."""
-
-    family: Family
-    en: Sentence
-    zh: Sentence
-    part: str = ""
-    reset: bool | None = None
-    codes: tuple[Code, ...] = ()
-
-
-class FaultFile(Strict):
-    """One file: canonical faults, and codes that map to them; with ``models`` the codes are of those models alone."""
-
-    faults: dict[Name, EntryFile] = Field(default_factory=dict)
-    models: tuple[Code, ...] = ()
-    codes: dict[Code, str] = Field(default_factory=dict)
 
 
 def load_fault_table(folder: Path, lexicon: Lexicon) -> FaultTable:
@@ -49,17 +25,34 @@ def load_fault_table(folder: Path, lexicon: Lexicon) -> FaultTable:
     for document, written in files:
         _gather(document, written, entries, faults)
     codes: dict[str, str] = {}
+    tables: list[ModelTable] = []
+    taken: dict[tuple[str, str], tuple[str, str]] = {}
     for document, written in files:
-        faults.extend(_unknown_targets(document, written, entries))
-        faults.extend(_gather_codes(document, written, codes, entries))
+        claims, wrong = claims_of(document, written, entries)
+        faults.extend(wrong)
+        faults.extend(_gather_codes(document, written, claims, codes, entries))
+        if written.models:
+            globs = tuple(glob.strip().lower() for glob in written.models)
+            faults.extend(_told_twice(document, globs, claims, taken))
+            tables.append(ModelTable(models=globs, codes={claim.code: claim.name for claim in claims}))
     if faults:
         raise InputError(faults)
-    tables = [
-        ModelTable(models=tuple(glob.strip().lower() for glob in written.models), codes=written.codes)
-        for _, written in files
-        if written.models
-    ]
     return FaultTable(tuple(entries.values()), codes, tables, lexicon.safety, lexicon.harmless)
+
+
+def load_fault_cards(folder: Path) -> dict[str, FaultCard]:
+    """What the tables of ``folder`` say about each canonical fault beyond its family, by name.
+
+    Raises:
+        InputError: every fault of every file.
+    """
+    files, faults = _read_all(folder)
+    entries: dict[str, FaultEntry] = {}
+    for document, written in files:
+        _gather(document, written, entries, faults)
+    if faults:
+        raise InputError(faults)
+    return {name: card_of(name, entry) for _, written in files for name, entry in written.faults.items()}
 
 
 def _read_all(folder: Path) -> tuple[list[tuple[Document, FaultFile]], list[InputFault]]:
@@ -86,35 +79,48 @@ def _gather(document: Document, written: FaultFile, entries: dict[str, FaultEntr
             faults.append(document.fault(at, "this fault is defined twice", "keep one definition"))
             continue
         taken.add(name.lower())
-        if entry.reset and entry.family not in RESETTABLE:
-            problem = f"reset: true is not allowed in family {entry.family}"
-            faults.append(document.fault((*at, "reset"), problem, "choose another family, or leave reset out"))
+        faults.extend(contradictions(document, name, entry))
         entries[name] = FaultEntry(
             name=name,
             family=entry.family,
             description_en=entry.en,
             description_zh=entry.zh,
             likely_part=entry.part,
-            reset_allowed=entry.family in RESETTABLE and entry.reset is not False,
+            reset_allowed=reset_allowed(entry),
         )
 
 
-def _unknown_targets(document: Document, written: FaultFile, entries: dict[str, FaultEntry]) -> list[InputFault]:
-    remedy = "use a name that a fault table defines"
-    return [
-        document.fault(("codes", code), f"maps to {name!r}, which no table defines", remedy)
-        for code, name in written.codes.items()
-        if name not in entries
-    ]
+def _told_twice(
+    document: Document,
+    globs: tuple[str, ...],
+    claims: list[Claim],
+    taken: dict[tuple[str, str], tuple[str, str]],
+) -> list[InputFault]:
+    """Codes that another file gives another meaning for the same models."""
+    faults: dict[str, InputFault] = {}
+    for claim in claims:
+        for glob in globs:
+            name, file = taken.setdefault((glob, claim.code), (claim.name, document.file))
+            if name != claim.name:
+                problem = f"means {name} for {glob!r} in {file}"
+                fault = document.fault(("codes", claim.written), problem, "keep one meaning")
+                faults.setdefault(claim.written, fault)
+    return list(faults.values())
 
 
 def _gather_codes(
-    document: Document, written: FaultFile, codes: dict[str, str], entries: dict[str, FaultEntry]
+    document: Document,
+    written: FaultFile,
+    spelled: list[Claim],
+    codes: dict[str, str],
+    entries: dict[str, FaultEntry],
 ) -> list[InputFault]:
     """Add the file's general codes; one code with two meanings is a fault."""
-    claims = [(("faults", name, "codes"), code, name) for name, entry in written.faults.items() for code in entry.codes]
+    claims: list[tuple[tuple[str, ...], str, str]] = [
+        (("faults", name, "codes"), code, name) for name, entry in written.faults.items() for code in entry.codes
+    ]
     if not written.models:
-        claims.extend((("codes", code), code, name) for code, name in written.codes.items())  # type: ignore[misc]
+        claims.extend((("codes", claim.written), claim.code, claim.name) for claim in spelled)
     names = {name.lower(): name for name in entries}
     faults: list[InputFault] = []
     for at, code, name in claims:

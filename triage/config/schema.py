@@ -39,7 +39,7 @@ def validate(document: Document, model: type[Model]) -> Model:
     try:
         return model.model_validate_json(json.dumps(document.data, ensure_ascii=True), strict=True)
     except ValidationError as error:
-        raise InputError([_fault(document, model, detail) for detail in error.errors()]) from error
+        raise InputError(_faults(document, model, error.errors())) from error
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:
@@ -68,8 +68,30 @@ def scalar_types(annotation: Any) -> set[type]:
     return {annotation} if isinstance(annotation, type) else set()
 
 
-def _fault(document: Document, model: type[BaseModel], detail: ErrorDetails) -> InputFault:
-    at, owner = _locate(document.data, model, detail["loc"])
+def _faults(document: Document, model: type[BaseModel], details: Iterable[ErrorDetails]) -> list[InputFault]:
+    """The findings as faults. Where several shapes are allowed, each complains; one fault is told for all of them."""
+    located = [(*_locate(document.data, model, detail), detail) for detail in details]
+    shapes: dict[Place, list[str]] = {}
+    for at, _, detail in located:
+        if detail["type"] in _SHAPES:
+            shapes.setdefault(at, []).append(_SHAPES[detail["type"]])
+    exact = {at for at, _, detail in located if detail["type"] not in _SHAPES}
+    places = {at for at, _, _ in located}
+    faults: list[InputFault] = []
+    told: set[Place] = set()
+    for at, owner, detail in located:
+        wanted = dict.fromkeys(shapes.get(at, ()))
+        if detail["type"] not in _SHAPES:
+            faults.append(_fault(document, at, owner, detail))
+        elif at not in told | exact and not any(each != at and each[: len(at)] == at for each in places):
+            told.add(at)
+            given = _shown(at, detail["input"])
+            several = document.fault(at, f"must be {' or '.join(wanted)}", given)
+            faults.append(several if len(wanted) > 1 else _fault(document, at, owner, detail))
+    return faults
+
+
+def _fault(document: Document, at: Place, owner: list[type[BaseModel]], detail: ErrorDetails) -> InputFault:
     kind = detail["type"]
     if kind == "extra_forbidden":
         return document.fault(at, "unknown key", _suggest(str(at[-1]), owner))
@@ -87,17 +109,33 @@ def _shown(at: Place, given: Any) -> str:
     return f"given: {given!r}"[:120] if isinstance(given, (str, int, float, bool)) or given is None else ""
 
 
-def _locate(data: Any, model: type[BaseModel], loc: Iterable[str | int]) -> tuple[Place, list[type[BaseModel]]]:
+_SHAPES = {
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "a text",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "dict_type": "a mapping",
+    "tuple_type": "a list",
+    "list_type": "a list",
+}
+"""Findings about the shape of a value, and the shape that one allowed alternative wants."""
+
+
+def _locate(data: Any, model: type[BaseModel], detail: ErrorDetails) -> tuple[Place, list[type[BaseModel]]]:
     """Where pydantic's ``loc`` stands in the document, and which models own its last key.
 
     Pydantic inserts names of union members and of validators into ``loc``; they are not in the document.
     """
+    loc: Iterable[str | int] = detail["loc"]
+    absent = detail["type"] == "missing"
     at: Place = ()
     owners: list[type[BaseModel]] = [model]
     parts = [part for part in loc if part != "[key]"]
     for index, part in enumerate(parts):
         last = index == len(parts) - 1
-        if isinstance(data, dict) and (part in data or last) and isinstance(part, str):
+        if isinstance(data, dict) and isinstance(part, str) and (part in data or (last and absent)):
             at = (*at, part)
             if not last:
                 data = data[part]

@@ -275,12 +275,29 @@ def to_desk(draft: Draft, incident: Incident, trigger: Trigger, reason: str, **c
     )
 
 
+def helpless(draft: Draft, incident: Incident, pile: Pile | None) -> str:
+    """Why a desk would have nothing to decide about a fault nobody has classified, or an empty string.
+
+    What such a fault may ever be answered with is a restart, once a person has classified it; a model that has none is
+    a case for the field at once.
+    """
+    if pile is None or incident.family is not Family.UNKNOWN:
+        return ""
+    if any(way(draft.rules.dialects, pile.registration, action) for action in REBOOTS):
+        return ""
+    what = ", ".join(incident.faults) or incident.summary
+    return f"nobody has classified {what}, and a pile of profile {pile.registration.profile} has no restart"
+
+
 def exhaust(draft: Draft, incident: Incident, plan: Plan, why: str, reason: OrderReason | None = None) -> Incident:
     """No step is left, or none is allowed: the field, or the desk where the plan says so."""
     if reason is None:
         reason = plan.exhausted_reason
         if reason is OrderReason.REMOTE_FAILED:
             reason = honest_reason(incident)
+    without = helpless(draft, incident, draft.pile(incident.pile))
+    if without:
+        return field.dispatch(draft, incident, Trigger.EXHAUSTED, OrderReason.NO_REMOTE_CHANNEL, without)
     if plan.exhausted == "desk" and reason is not OrderReason.NO_REMOTE_CHANNEL:
         return to_desk(draft, incident, Trigger.EXHAUSTED, why)
     return field.dispatch(draft, incident, Trigger.EXHAUSTED, reason, f"{why}{tried(incident)}")

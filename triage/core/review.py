@@ -19,6 +19,7 @@ from triage.core.linking import OVERRULED, overruled
 from triage.core.plan import Plan, Step
 from triage.core.recovery import (
     advance,
+    helpless,
     honest_reason,
     plan_of,
     put_back,
@@ -115,13 +116,15 @@ def _route(draft: Draft, incident: Incident, attempt: Attempt, step: Step, resul
     if where == "soak":
         # Only a passed step may soak; a plan that says otherwise is treated as saying "next".
         where = "next"
-    if where == "field":
-        reason = _reason(draft, incident, step, result)
+    without = helpless(draft, incident, draft.pile(incident.pile)) if where == "desk" else ""
+    if where == "field" or without:
+        reason = OrderReason.NO_REMOTE_CHANNEL if without else _reason(draft, incident, step, result)
         incident = (
             put_back(draft, incident, trigger, text, timedelta(0)) if trigger is not Trigger.UNKNOWN else incident
         )
         leave = Trigger.UNKNOWN if result is Result.UNKNOWN else Trigger.EXHAUSTED
-        return field.dispatch(draft, incident, leave, reason, f"{step.action}: {text}{tried(incident)}")
+        why = without or f"{step.action}: {text}{tried(incident)}"
+        return field.dispatch(draft, incident, leave, reason, why)
     if where == "desk":
         if trigger is not Trigger.UNKNOWN:
             incident = put_back(draft, incident, trigger, text, timedelta(0))

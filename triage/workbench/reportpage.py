@@ -89,7 +89,7 @@ def _device(read: Report) -> Iterator[str]:
         "firmware": read.firmware,
         "serial": read.serial,
         "presence": read.presence,
-        "uptime": None if read.uptime_s is None else f"{read.uptime_s:g} s",
+        "uptime": None if read.uptime_s is None else f"{read.uptime_s:.10g} s",
         "start": read.boot_id,
         "reason of the start": read.boot_reason,
     }

@@ -6,12 +6,11 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from triage.config.profile.actions import Step
-from triage.config.profile.meaning import Condition, Derived, Test
+from triage.config.profile.meaning import WAYS, Condition, Derived, Test
 from triage.config.profile.words import Scalar
 
 _SIGNS = {"eq": "=", "ne": "≠", "lt": "<", "le": "≤", "gt": ">", "ge": "≥"}
 _WORDS = {"matches": "matches", "before": "is before version", "since": "is version", "any_bit": "has a bit of"}
-_WAYS = ("sum", "product", "most", "least", "first", "join")
 _WIDE = frozenset({"W", "F"})
 
 
@@ -46,7 +45,9 @@ def derived(made: Derived) -> str:
     """How a value is made of others."""
     if made.cases:
         return "; ".join(f"{case.of or scalar(case.value)} if {condition(case.when)}" for case in made.cases)
-    way = next(way for way in _WAYS if getattr(made, way))
+    way = next(way for way in WAYS if getattr(made, way))
+    if made.power_of_ten:
+        return "{} × 10^{}".format(*made.power_of_ten)
     return f"{way} of {', '.join(getattr(made, way))}"
 
 

@@ -63,7 +63,7 @@ class Device(ABC):
         self.troubles = Troubles() if troubles is None else troubles
         self.writes: deque[Write] = deque(maxlen=REMEMBERED)
         self.kept = {address: setting.start for address, setting in self.settings.items()}
-        self._before: dict[int, Image] = {}
+        self._before: dict[tuple[int, Table, int], Image] = {}
         self._orders = 0
 
     # What a make says of itself ------------------------------------------------------------------------------------
@@ -100,11 +100,13 @@ class Device(ABC):
             Refusal: some of them do not exist.
         """
         image = Image((*self.values(now, unit, self.pile.look(now)), *self._settings()), self.gap)
-        before = self._before.get(unit)
-        self._before[unit] = Image((Value(*place, words) for place, words in image.values.items()), self.gap)
+        untorn = Image((Value(*place, words) for place, words in image.values.items()), self.gap)
+        before = self._before.get((unit, table, address))
         if before is not None and Trouble.TORN in self.troubles.now():
             image.tear(before)
-        return image.read(table, address, count)
+        words = image.read(table, address, count)
+        self._before[unit, table, address] = untorn
+        return words
 
     def write(self, now: float, unit: int, table: Table, address: int, words: Words) -> None:
         """Change registers or bits.
@@ -127,8 +129,8 @@ class Device(ABC):
         command = {"id": f"modbus-{self._orders}", "action": action, "connector": connector, "args": args}
         self.pile.command(now, command)
 
-    def identity(self, own: str, other: str = "ACME 9") -> str:
-        """Who it says it is."""
+    def identity(self, own: str, other: str) -> str:
+        """What it says where its model is known by: ``own``, or ``other`` when it is an impostor."""
         return other if Trouble.IMPOSTOR in self.troubles else own
 
     def _settings(self) -> Iterable[Value]:

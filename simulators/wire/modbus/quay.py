@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from simulators.wire.modbus.words import Words
 
 HEAD = struct.Struct(">HHHB")
+BEGIN = 3
+"""So many bytes tell a serial line's ASCII frames from Modbus TCP, whose third byte is zero."""
+
+HEX = b"0123456789ABCDEF"
 LONGEST_PDU = 253
 MOST_CONNECTIONS = 64
+ENDS_WITHIN_S = 1.0
 
 
 class Berthed(NamedTuple):
@@ -59,7 +64,7 @@ class Quay:
         self._berths = berths
         self._now = now
         self._gateway = gateway
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
         self._server: asyncio.Server | None = None
 
     @property
@@ -83,6 +88,9 @@ class Quay:
         assert self._server is not None  # noqa: S101 - entered before
         self._server.close()
         self.cut()
+        served = [task for task in self._open.values() if task is not None]
+        if served:
+            await asyncio.wait(served, timeout=ENDS_WITHIN_S)
 
     def cut(self) -> None:
         """Break every connection."""
@@ -94,12 +102,12 @@ class Quay:
         if len(self._open) >= MOST_CONNECTIONS or self._away():
             writer.transport.abort()
             return
-        self._open.add(writer)
+        self._open[writer] = asyncio.current_task()
         try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 await self._talk(reader, writer)
         finally:
-            self._open.discard(writer)
+            self._open.pop(writer, None)
             writer.transport.abort()
 
     def _away(self) -> bool:
@@ -107,8 +115,17 @@ class Quay:
         return not self._gateway and not any(each.device.pile.reachable for each in self._berths.values())
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        begin = await reader.readexactly(BEGIN)
+        if begin[:1] == b":" and all(each in HEX for each in begin[1:]):
+            await self._talk_ascii(begin, reader, writer)
+        else:
+            await self._talk_tcp(begin, reader, writer)
+
+    async def _talk_tcp(self, begin: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            transaction, protocol, length, unit = HEAD.unpack(await reader.readexactly(HEAD.size))
+            head = begin + await reader.readexactly(HEAD.size - len(begin))
+            begin = b""
+            transaction, protocol, length, unit = HEAD.unpack(head)
             if protocol != 0 or not 2 <= length <= LONGEST_PDU + 1:  # noqa: PLR2004 - unit and function at least
                 self.counts["malformed"] += 1
                 return
@@ -119,12 +136,28 @@ class Quay:
                 continue
             pdu, whole = reply
             frame = HEAD.pack(transaction, 0, len(pdu) + 1, unit) + pdu
-            if not whole:
-                writer.write(frame[: len(frame) // 2])
-                await writer.drain()
-                return
-            writer.write(frame)
+            writer.write(frame if whole else frame[: len(frame) // 2])
             await writer.drain()
+            if not whole:
+                return
+
+    async def _talk_ascii(self, begin: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Frames as they stand on a serial line, passed on by a gateway that does not translate."""
+        while True:
+            line = begin + await reader.readuntil(b"\n")
+            begin = b""
+            self.counts["requests"] += 1
+            unit, request = _unwrapped(line)
+            reply = self._reply(unit, request) if request else None
+            if reply is None:
+                self.counts["malformed"] += not request
+                continue
+            pdu, whole = reply
+            frame = _wrapped(bytes([unit]) + pdu)
+            writer.write(frame if whole else frame[: len(frame) // 2])
+            await writer.drain()
+            if not whole:
+                return
 
     def _reply(self, unit: int, request: bytes) -> tuple[bytes, bool] | None:
         """The answer and whether it arrives whole; None is silence."""
@@ -154,3 +187,17 @@ class Quay:
 
     def _no_answer_behind(self, request: bytes) -> tuple[bytes, bool] | None:
         return (refused(request[0], Code.NO_ANSWER_BEHIND), True) if self._gateway else None
+
+
+def _unwrapped(line: bytes) -> tuple[int, bytes]:
+    """Unit and request of an ASCII frame; no request where its check sum is wrong."""
+    try:
+        data = bytes.fromhex(line.strip().lstrip(b":").decode("ascii"))
+    except ValueError:
+        return 0, b""
+    return (data[0], data[1:-1]) if len(data) > BEGIN - 1 and sum(data) % 256 == 0 else (0, b"")
+
+
+def _wrapped(data: bytes) -> bytes:
+    check = -sum(data) % 256
+    return b":" + data.hex().upper().encode() + b"%02X\r\n" % check

@@ -83,6 +83,10 @@ class Field(ABC):
         A status that is no word of the field is one that nobody understands.
         """
 
+    async def lose_answer(self) -> None:
+        """What the pile is told next reaches it, and its answer is lost."""
+        self.gate.answers = False
+
     @abstractmethod
     async def garble(self) -> None:
         """The pile says what nobody can understand."""

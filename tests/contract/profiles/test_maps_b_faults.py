@@ -51,11 +51,11 @@ FAULTS: list[tuple[str, list[tuple[str, int, tuple[int, ...]]], Codes, str]] = [
     ("victron_evcs", [("holding", 5015, (11,))], [(1, "RcdTripped")], "earth leakage"),
     ("victron_evcs", [("holding", 5015, (12,))], [(1, "UnderVoltage")], "low"),
     ("victron_evcs", [("holding", 5015, (13,))], [(1, "OverVoltage")], "high"),
-    ("victron_evcs", [("holding", 5015, (14,))], [(1, "HighTemperature")], "hot"),
+    ("victron_evcs", [("holding", 5015, (14,))], [(1, "HighTemperature")], "temperature"),
     ("victron_evcs", [("holding", 5015, (7,))], [], ""),
     ("victron_evcs", [("holding", 5015, (22,))], [], ""),
     ("victron_evcs_gx", [("holding", 3824, (9,))], [(1, "ContactorWelded")], "welded"),
-    ("victron_evcs_gx", [("holding", 3824, (14,))], [(1, "HighTemperature")], "hot"),
+    ("victron_evcs_gx", [("holding", 3824, (14,))], [(1, "HighTemperature")], "temperature"),
     ("em2go_daheimladen", [("holding", 4, (23,))], [(1, "error_code 23")], ""),
     ("em2go_daheimladen", [("holding", 0, (5,))], [(1, "charging_state 5 error_code 0")], "did not start"),
     ("em2go_daheimladen", [("holding", 0, (5,)), ("holding", 4, (9,))], [(1, "error_code 9")], ""),
@@ -64,7 +64,7 @@ FAULTS: list[tuple[str, list[tuple[str, int, tuple[int, ...]]], Codes, str]] = [
     ("sigenergy_evdc", [("input", 31513, (4,))], [(1, "running_state 4")], "fault"),
     ("sigenergy_evdc", [("input", 31513, (9,))], [(1, "running_state 9")], "alarm"),
     ("cfos_power_brain", [("holding", 8092, (0x0104,))], [(1, "status 4")], "error"),
-    ("cfos_power_brain", [("holding", 8092, (0x0105,))], [(1, "HighTemperature")], "too hot"),
+    ("cfos_power_brain", [("holding", 8092, (0x0105,))], [(1, "HighTemperature")], "temperature above its limit"),
     ("cn_rs485_pile_v2", [("holding", 2, (4,))], [(1, "run_state 4")], "no code"),
 ]
 

@@ -1,6 +1,7 @@
 /* A Modbus TCP server on libmodbus: devices whose words are given as text, and that know nothing of the product.
  *
- *   server FIRST_PORT PORTS          listens on 127.0.0.1, on that many ports from the first (0: any free one)
+ *   server FIRST_PORT PORTS          listens on 127.0.0.1, on that many ports from the first (0: any free one);
+ *                                    libmodbus selects, so a process can have no more than 300
  *
  * It reads commands from standard input, one a line, and answers each with "done" or "bad ...":
  *   set UNIT TABLE ADDRESS WORD...   words there are; tables: coil discrete input holding
@@ -19,11 +20,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SIZE = 65536, UNITS = 256, MOST_PORTS = 1200, MOST_FDS = 1 + 3 * MOST_PORTS };
+enum { SIZE = 65536, UNITS = 256, MOST_PORTS = 300, MOST_FDS = FD_SETSIZE - 8 };
 enum { COIL, DISCRETE, INPUT, HOLDING, TABLES };
 static const char *const NAMES[TABLES] = {"coil", "discrete", "input", "holding"};
 
@@ -180,8 +181,6 @@ static void commands(void) {
 
 int main(int count, char **words) {
     if (count != 3 || (ports = atoi(words[2])) < 1 || ports > MOST_PORTS) return 2;
-    struct rlimit most;
-    if (!getrlimit(RLIMIT_NOFILE, &most)) most.rlim_cur = most.rlim_max, setrlimit(RLIMIT_NOFILE, &most);
     modbus_t *bus = modbus_new_tcp("127.0.0.1", 1);
     fds[used++] = (struct pollfd){.fd = 0, .events = POLLIN};
     int first = listening(atoi(words[1]));

@@ -123,6 +123,21 @@ class Api:
                 raise AssertionError(f"{id} not within {PATIENCE_S} s: {what}\n{shown}")
             await asyncio.sleep(LOOK_S)
 
+    async def pile_there(self, id: str, fits: Callable[[Shown], object], what: str) -> Shown:
+        """Like :meth:`pile`, for one that is not in the fleet yet."""
+        until_s = time.monotonic() + PATIENCE_S
+        while (await self.http.get(f"/piles/{id}")).status_code != httpx.codes.OK:
+            assert time.monotonic() < until_s, f"{id} is not in the fleet"
+            await asyncio.sleep(LOOK_S)
+        return await self.pile(id, fits, what)
+
+    async def gone(self, id: str) -> None:
+        """Wait until a pile is in the fleet no more."""
+        until_s = time.monotonic() + PATIENCE_S
+        while (await self.http.get(f"/piles/{id}")).status_code != httpx.codes.NOT_FOUND:
+            assert time.monotonic() < until_s, f"{id} is still in the fleet"
+            await asyncio.sleep(LOOK_S)
+
 
 def steps(incident: Shown) -> list[tuple[str, str | None]]:
     """What was tried on an incident: (action, result), in order."""

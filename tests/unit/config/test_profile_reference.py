@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from triage.config.profile.file import Profile
+from triage.config.faultfile import load_fault_table
+from triage.config.profile.file import Profile, load_profile
 from triage.config.profile.reference import put_into, reference, schema
 from triage.config.schema import keys_of, nested_models
+from triage.config.yamlfile import parse_document
+from triage.core.classify import Lexicon
 
 GUIDE = Path(__file__).parents[3] / "config" / "profiles" / "README.md"
+
+
+BASE: dict[str, Any] = {
+    "profile": "base",
+    "title": {"en": "Base", "zh": "基本"},
+    "vendor": "nobody",
+    "models": ["none"],
+    "sources": ["made up"],
+    "verified": "made up",
+    "modbus": {
+        "registers": {
+            "state": {"table": "holding", "address": 0, "type": "u16"},
+            "errors": {"table": "holding", "address": 1, "type": "u16"},
+            "current": {"table": "holding", "address": 2, "type": "u16", "unit": "A"},
+        }
+    },
+    "status": [{"from": "state", "map": {"0": "available", "1": "charging"}}],
+}
+RECIPES = re.findall(r"(?s)```yaml\n# recipe\n(.*?)```", GUIDE.read_text(encoding="utf-8"))
+FAULTS = Path(__file__).parents[3] / "config" / "faults"
+
+
+def merged(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    return base | {
+        key: merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+        for key, value in more.items()
+    }
 
 
 def every_model() -> set[type[BaseModel]]:
@@ -48,6 +80,18 @@ def test_a_row_tells_default_and_what_is_allowed() -> None:
 
 def test_the_schema_knows_the_names_as_they_are_written() -> None:
     assert {"is", "from"} <= set(schema()["$defs"]["StatusRule"]["properties"])
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_of_the_guide_can_be_used(recipe: str, tmp_path: Path) -> None:
+    piece = parse_document(recipe.encode(), "recipe").data
+    path = tmp_path / "base.yaml"
+    path.write_text(json.dumps(merged(BASE, piece), ensure_ascii=False), encoding="utf-8")
+    load_profile(path, load_fault_table(FAULTS, Lexicon()).names())
+
+
+def test_the_guide_has_recipes() -> None:
+    assert len(RECIPES) >= 10
 
 
 def test_a_document_without_marks_is_left_alone() -> None:

@@ -169,3 +169,21 @@ async def test_a_hung_application_takes_requests_and_answers_none() -> None:
         await line_.say("0002 0001 0006 01 03 0004 0001")  # only this, which is no Modbus, ends the line
         assert await line_.rest() == b""
         assert found.counts["unanswered"] == 1
+
+
+async def test_ascii_frames_of_a_serial_line_are_understood_too() -> None:
+    abl = device(Abl)
+    async with quay(abl) as found, line(found) as line_:
+        # LRC by hand: 01+03+00+04+00+01 = 09, and F7 makes it 0; 01+03+02+00+A1 = A7, and 59 does.
+        await line_.ask(b":010300040001F7\r\n".hex(), b":01030200A159\r\n".hex())
+        await line_.say(b":010300040001F8\r\n".hex())  # a wrong check sum is silence
+        await line_.ask(b":010600050000F4\r\n".hex(), b":01860376\r\n".hex())
+        assert found.counts["malformed"] == 1
+
+
+async def test_a_cut_leaves_half_an_ascii_frame() -> None:
+    abl = device(Abl)
+    abl.troubles.add(Trouble.CUT)
+    async with quay(abl) as found, line(found) as line_:
+        await line_.say(b":010300040001F7\r\n".hex())
+        assert await line_.rest() == b":010302"

@@ -143,7 +143,7 @@ def _width(source: Source) -> int | None:
     if isinstance(source, TopicValue):
         return _WIDEST if source.type in {"any", "number"} and source.scale == 1.0 and not source.offset else None
     if isinstance(source, Derived):
-        return None if source.join or source.product or source.sum else _WIDEST
+        return None if source.join or source.product or source.power_of_ten or source.sum else _WIDEST
     if source.type not in BITS or source.type.startswith("bcd") or source.scale != 1.0 or source.offset:
         return None
     return BITS[source.type] - source.shift if source.mask is None else _span(source)[1].bit_length()

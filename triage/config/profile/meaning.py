@@ -67,11 +67,18 @@ class Case(Strict):
     of: Name | None = Field(None, description="or the name of the value to take")
 
 
+WAYS = ("sum", "product", "power_of_ten", "most", "least", "first", "join")
+"""The ways of making a value of others that name them in a list."""
+
+
 class Derived(Strict):
     """A value made of others; exactly one of the ways."""
 
     sum: tuple[Name, ...] | None = Field(None, description="the sum; unknown when one is")
     product: tuple[Name, ...] | None = Field(None, description="the product; unknown when one is")
+    power_of_ten: Annotated[tuple[Name, ...], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="[value, exponent]: the value times ten to the exponent, as where scale factors are registers"
+    )
     most: tuple[Name, ...] | None = Field(None, description="the greatest of those known")
     least: tuple[Name, ...] | None = Field(None, description="the smallest of those known")
     first: tuple[Name, ...] | None = Field(None, description="the first that is known")
@@ -85,9 +92,9 @@ class Derived(Strict):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        ways = [name for name in ("sum", "product", "most", "least", "first", "join", "cases") if getattr(self, name)]
+        ways = [name for name in (*WAYS, "cases") if getattr(self, name)]
         if len(ways) != 1:
-            raise ValueError("give exactly one of sum, product, most, least, first, join, cases")
+            raise ValueError(f"give exactly one of {', '.join(WAYS)}, cases")
         return self
 
 

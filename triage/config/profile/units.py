@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from triage.config.profile.meaning import Derived
+from triage.config.profile.meaning import WAYS, Derived
 from triage.config.profile.words import FACTORS
 
 
@@ -24,9 +24,10 @@ class Conversion(Struct, frozen=True):
 
 def sources(derived: Derived) -> tuple[str, ...]:
     """The names of the values ``derived`` computes with (conditions apart)."""
-    for way in (derived.sum, derived.product, derived.most, derived.least, derived.first, derived.join):
-        if way:
-            return way
+    for way in WAYS:
+        names: tuple[str, ...] | None = getattr(derived, way)
+        if names:
+            return names
     return tuple(case.of for case in derived.cases or () if case.of is not None)
 
 
@@ -38,7 +39,7 @@ def conversion(derived: Derived, units: Sequence[str | None]) -> Conversion:
     plain = (1.0,) * len(units)
     if derived.join:
         return Conversion(plain, 1.0, derived.unit)
-    parts, unit, problem = _product(units) if derived.product else _alike(units)
+    parts, unit, problem = _product(units) if derived.product or derived.power_of_ten else _alike(units)
     if derived.scale != 1.0:
         if any(factor != 1.0 for factor in parts):
             problem = f"`scale` beside {_listed(units)}: both would convert"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from triage.config.profile.actions import Step
-from triage.config.profile.meaning import Condition, Derived, Readings
+from triage.config.profile.meaning import WAYS, Condition, Derived, Readings
 from triage.config.profile.units import derived_units, sources
 from triage.config.yamlfile import Document, Place
 from triage.errors import InputFault
@@ -144,7 +144,7 @@ def _numbered(at: Place, listed: tuple[Step, ...]) -> Iterator[tuple[Place, Step
 
 
 def _of_derived(at: Place, derived: Derived) -> Iterator[Use]:
-    for way in ("sum", "product", "most", "least", "first", "join"):
+    for way in WAYS:
         for index, name in enumerate(getattr(derived, way) or ()):
             yield Use((*at, way, index), name, fresh=False)
     for index, case in enumerate(derived.cases or ()):

@@ -15,6 +15,7 @@ class Lags:
 
     def __init__(self) -> None:
         """Start empty."""
+        self.edges_s = EDGES_S
         self.buckets = [0] * (len(EDGES_S) + 1)
         self.total_s = 0.0
         self.count = 0

@@ -12,6 +12,7 @@ from msgspec import Struct
 from triage.core.events import Event, PileStatus, Quarantined, Telemetry
 from triage.drivers.modbus.messages import NonsenseError
 from triage.drivers.modbus.room import DRIVER, Planned, Room
+from triage.drivers.profiles.claims import Claims
 from triage.drivers.profiles.interpreter import Sighting
 from triage.drivers.profiles.values import Values
 
@@ -42,6 +43,7 @@ class Herald:
         self._room = room
         self._loop = asyncio.get_running_loop()
         self._starting = False
+        self._claims = Claims(planned.kind.interpreter.fault_sources)
         self._told: dict[str, str | None] = {}
         self._quarantined_s = float("-inf")
 
@@ -54,7 +56,7 @@ class Herald:
             driver=DRIVER,
             uptime_s=look.sighting.uptime_s,
             readings=look.sighting.readings,
-            faults=look.sighting.faults,
+            faults=self._claims.after(look.sighting),
         )
         self._room.look.telemetry(telemetry, look.at_s)
         return telemetry

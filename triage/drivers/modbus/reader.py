@@ -24,7 +24,10 @@ from triage.drivers.profiles.registers import compile as decoder_of
 from triage.drivers.profiles.values import ImpossibleError, Value, Values
 
 AGAIN_S = 3_600.0
-"""What is read at the start is read again after this time, and so is what was not there."""
+"""What is read at the start is read again after this time, and what was not there is looked for."""
+
+VANISHED_S = 60.0
+"""What was there before and is not any more is looked for sooner: the device may only have been starting."""
 
 AGAIN_AFTER_S = 0.1
 """Least pause before a busy device is asked again, and before neighbours have to wait for a silent one once more."""
@@ -32,11 +35,8 @@ AGAIN_AFTER_S = 0.1
 Words = dict[Place, Sequence[int]]
 
 
-class VanishedError(AskError):
-    """A value that was there before is no longer: the device is starting, or it became another one.
-
-    Were it taken for absent, the fault it used to tell would look cured.
-    """
+class NothingThereError(AskError):
+    """The device answers, and has none of the registers that its state is read from."""
 
     kind = "exception"
     alive = True
@@ -89,6 +89,7 @@ class Reader:
         self._endpoint = endpoint
         self._counters = counters
         self._again_s = AGAIN_S / speed
+        self._vanished_s = VANISHED_S / speed
         self._loop = asyncio.get_running_loop()
         self._generation = -1
         self._due_s = 0.0
@@ -104,7 +105,7 @@ class Reader:
 
     def forget(self) -> None:
         """Read at the next reading what is otherwise read seldom."""
-        self._due_s = 0.0
+        self._generation = -1
 
     async def read(self, *, patient: bool = True, eager: bool = False) -> Values:
         """One whole look.
@@ -121,18 +122,19 @@ class Reader:
             await self._begin(patient=patient)
         polled, self._polled = await self._collect(self._polled, patient=patient)
         if not polled and self._plan.polled:
-            self._generation = -1
-            raise VanishedError("it has none of the registers that tell its state")
+            self.forget()
+            raise NothingThereError("it has none of the registers that tell its state")
         return self._decoded(polled | self._kept)
 
     async def _begin(self, *, patient: bool) -> None:
         """Start anew, as if nothing were known of the device."""
         plan, generation = self._plan, self._endpoint.generation
+        self._generation = -1  # until it is done
         self._gone.clear()
         self._polled = self._blocks(plan.polled)
+        self._due_s = self._loop.time() + self._again_s
         self._kept, _ = await self._collect(self._blocks(plan.kept), patient=patient)
         self._generation = generation
-        self._due_s = self._loop.time() + self._again_s
 
     def _blocks(self, places: Sequence[Place]) -> tuple[Block, ...]:
         modbus = self._plan.modbus
@@ -168,16 +170,15 @@ class Reader:
             except ExceptionReplyError as error:
                 if error.code not in NOT_THERE:
                     raise
-                self._miss(part, error)
+                self._miss(part)
                 gone.update(part.places)
         self._gone |= gone
         return finer(block, gone, limit=self._plan.modbus.registers_per_read)
 
-    def _miss(self, part: Block, error: ExceptionReplyError) -> None:
-        known = [place.name for place in part.places if place in self._seen]
-        if known:
-            raise VanishedError(f"{known[0]} answers {error}, and was there before")
+    def _miss(self, part: Block) -> None:
         self._counters.count("not_there", len(part.places))
+        if any(place in self._seen for place in part.places):
+            self._due_s = min(self._due_s, self._loop.time() + self._vanished_s)
 
     def _keep(self, block: Block, answer: Sequence[int], found: Words) -> None:
         for place in block.places:

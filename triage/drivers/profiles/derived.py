@@ -14,6 +14,9 @@ from triage.drivers.profiles.conditions import prepare
 from triage.drivers.profiles.values import TEXT_LIMIT, Value, number, text
 
 Compute = Callable[[Mapping[str, Value]], Value]
+EXPONENT_MOST = 10
+"""Largest exponent that is believed; SunSpec's "not implemented" is far beyond."""
+
 Numbers = Callable[[Mapping[str, Value]], list[float | None]]
 
 
@@ -68,6 +71,8 @@ def _compute(derived: Derived, parts: tuple[str, ...], how: Conversion) -> Compu
         return _result(lambda values: _of_known(numbers(values), max), how)
     if derived.least:
         return _result(lambda values: _of_known(numbers(values), min), how)
+    if derived.power_of_ten:
+        return _result(_power_of_ten(numbers), how)
     return _result(_sum(numbers) if derived.sum else _product(numbers), how)
 
 
@@ -107,6 +112,16 @@ def _product(numbers: Numbers) -> Callable[[Mapping[str, Value]], float | None]:
                 return None
             total *= each
         return total
+
+    return computed
+
+
+def _power_of_ten(numbers: Numbers) -> Callable[[Mapping[str, Value]], float | None]:
+    def computed(values: Mapping[str, Value]) -> float | None:
+        value, exponent = numbers(values)
+        if value is None or exponent is None or abs(exponent) > EXPONENT_MOST or exponent != int(exponent):
+            return None
+        return value * 10.0 ** int(exponent)
 
     return computed
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from simulators.wire.modbus.troubles import Troubles
     from simulators.wire.modbus.words import Words
 
-FIRMWARE = 0x0102_0000
+FIRMWARE = 0x0102_0020
+"""Version, and the bit that says it has a current sensor."""
+
 MODIFY, CURRENT = 5, 20
 DISABLE, ENABLE = 0xE0E0, 0xA1A1
 DOZES_AFTER_S = 900.0
@@ -82,11 +84,11 @@ class Abl(Device):
         """All values."""
         del now, unit
         reading = look.connectors[0]
-        amperes = round(reading.current_a / 3.0)
+        tenths = round(reading.current_a / 3.0 * 10.0)
         yield Value("holding", 1, u32(int(self.identity(str(FIRMWARE), "0"))))
         yield Value("holding", 4, u16(self._state(look)))
         yield Value("holding", 15, u16(self._enabled))
-        yield Value("holding", 46, [self._state(look), amperes, amperes, amperes, 0])
+        yield Value("holding", 46, [self._state(look), 0, tenths, tenths, tenths])
 
     def _state(self, look: Look) -> int:
         reading = look.connectors[0]

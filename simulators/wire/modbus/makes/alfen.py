@@ -65,13 +65,13 @@ class Alfen(Device):
         return self._socket(unit, look)
 
     def _station(self, look: Look) -> Iterable[Value]:
-        yield Value("holding", 100, text(self.identity("ALF_0001234"), 17))
+        yield Value("holding", 100, text("ALF_0001234", 17))
         yield Value("holding", 123, text(look.firmware.partition("+")[0], 17))
         yield Value("holding", 174, u64(look.uptime_s * MILLI))
         yield Value("holding", 1100, f32(32.0))
         yield Value("holding", 1102, f32(max(each.temperature_c for each in look.connectors)))
         yield Value("holding", 1104, u16(1))
-        yield Value("holding", 1105, u16(len(look.connectors)))
+        yield Value("holding", 1105, u16(int(self.identity(str(len(look.connectors)), "77"))))
 
     def _socket(self, unit: int, look: Look) -> Iterable[Value]:
         reading = look.connectors[unit - 1]

@@ -53,9 +53,9 @@ class Charx(Device):
         """All values; input registers repeat the holding registers."""
         del now, unit
         places: list[tuple[int, Words]] = [
-            (100, text(self.identity("CHARX SEC-3100"), 10)),
+            (100, text("CHARX SEC-3100", 10)),
             (110, text(look.firmware.partition("+")[0], 4)),
-            (114, u16(len(look.connectors))),
+            (114, u16(int(self.identity(str(len(look.connectors)), "0")))),
         ]
         for number, reading in enumerate(look.connectors, 1):
             places += [(POINT * number + offset, words) for offset, words in _point(reading)]

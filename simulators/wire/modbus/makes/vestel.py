@@ -65,7 +65,7 @@ class Vestel(Device):
         faulted = reading.status is Status.FAULTED
         cable = PLUGGED_AND_LOCKED if reading.session else PLUGGED if reading.plugged else NO_CABLE
         yield Value("input", 100, text("EVC04-220143", 25))
-        yield Value("input", 190, text(self.identity("Vestel"), 10))
+        yield Value("input", 190, text(self.identity("Vestel", ""), 10))
         yield Value("input", 210, text("EVC04", 5))
         yield Value("input", 230, text(look.firmware.partition("+")[0], 50))
         yield Value("input", 404, u16(1))

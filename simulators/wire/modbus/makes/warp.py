@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 TABLE_VERSION = 2
 BUILT = 1_735_689_600
+BOX = 4711
+NOBODY = 0xFFFF_FFFF
 RESTART = [0x012E, 0xB007]
 CLEAR_METER = [0x3E12, 0xE5E7]
 REBOOT, SETPOINT, METER, ENABLE = 0, 1002, 2000, 1000
@@ -52,9 +54,12 @@ class Warp(Device):
         for place, part in enumerate(version[:3], 1):
             yield Value("input", 2 * place, u32(int(part)))
         yield Value("input", 8, u32(BUILT))
+        yield Value("input", 10, u32(BOX))
         yield Value("input", 12, u32(look.uptime_s))
         yield Value("input", 1000, u32(state_of(reading, IEC)))
         yield Value("input", 1002, u32(state_of(reading, CHARGER)))
+        yield Value("input", 1004, u32(0 if reading.session else NOBODY))
+        yield Value("input", 1008, u32(0))
         yield Value("input", 1010, u32(16_000))
         yield Value("input", 2002, f32(reading.power_w))
         yield Value("input", 2004, f32(reading.energy_wh / 1000.0))
