@@ -23,11 +23,22 @@ PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan's file.
 
 
 @plan_app.command()
-def lint(plan: PlanFile) -> None:
+def lint(
+    plan: PlanFile,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings whose fault tables and other plans it has to fit.")
+    ] = None,
+) -> None:
     """Look one plan over: every finding with its line, and what should be mended soon. Exit code 2: it may not run."""
+    from triage.config.check import check_plan
     from triage.config.planfile import load_plan, plan_warnings
+    from triage.config.settings import load_settings
+    from triage.errors import InputError
 
     found = load_plan(plan)
+    faults = [] if config is None else check_plan(plan, load_settings(config, os.environ))
+    if faults:
+        raise InputError(faults)
     for warning in plan_warnings(plan, datetime.now(UTC).date()):
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{plan}: {found.name} v{found.version}, {len(found.steps)} steps, all is well  sha256 {found.sha256}")

@@ -77,6 +77,21 @@ def test_lint_tells_findings_and_warnings(tmp_path: Path) -> None:
     assert "booted is never seen" in done.stderr
 
 
+def test_lint_holds_a_plan_against_its_installation(tmp_path: Path) -> None:
+    text = Path(PLAN).read_text("utf-8")
+    settings = str(CONFIG / "triage.yaml")
+    assert triage("plan", "lint", PLAN, "--config", settings, cwd=tmp_path).returncode == 0
+    (tmp_path / "mine.yaml").write_text(text.replace("name: internal-error", "name: mine"), "utf-8")
+    done = triage("plan", "lint", "mine.yaml", "--config", settings, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "match: matches the same trouble as plan 'internal-error'" in done.stderr
+    changed = text.replace("name: internal-error", "name: mine").replace("[InternalError,", "[Gremlins,")
+    (tmp_path / "mine.yaml").write_text(changed, "utf-8")
+    done = triage("plan", "lint", "mine.yaml", "--config", settings, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "no fault table knows 'Gremlins'" in done.stderr
+
+
 def test_an_overdue_review_is_a_warning_of_check(tmp_path: Path) -> None:
     folder = tmp_path / "config"
     shutil.copytree(CONFIG, folder)
@@ -100,7 +115,7 @@ async def test_a_day_on_record_is_drilled_shown_and_decided_again(tmp_path: Path
             ScriptedPile(port, "S1", "P1", speed=daemon.speed, temper=Temper.CURED) as pile,
         ):
             pile.breaks("InternalError")
-            incident = await api.incident("P1", lambda each: each["state"] == "closed", "closed")
+            incident = await api.incident("P1", lambda each: each["close_code"] == "recovered_remotely", "closed")
             # The daemon is running, and holds the database.
             words = ["plan", "test", PLAN, "--scenario", drill("soft-reset-cures"), "--record-in", str(daemon.config)]
             assert triage(*words, cwd=tmp_path).returncode == 0
@@ -120,7 +135,7 @@ async def test_a_day_on_record_is_drilled_shown_and_decided_again(tmp_path: Path
     done = triage("replay", str(trace), "--config", str(daemon.config), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     decided = done.stdout.splitlines()
-    assert [line.split()[-1] for line in decided if "  command " in line] == [
+    assert [line.split()[-1] for line in decided if f"  command {incident['id']}" in line] == [
         each["action"] for each in incident["attempts"]
     ]
     assert any(f"{incident['id']}  probation → closed" in line for line in decided)

@@ -99,13 +99,14 @@ def silence(stored: Stored, now: datetime) -> dict[str, Any]:
 def plan(found: Plan, now: datetime, drills: Sequence[JournalEntry] = ()) -> dict[str, Any]:
     """A plan in force, without its text; whether its review is overdue, and how its last drill went."""
     shown: dict[str, Any] = {name: getattr(found, name) for name in found.__struct_fields__ if name != "text"}
-    return shown | {"overdue": overdue(found, now.date()), "last_drill": drill(drills[-1]) if drills else None}
+    return shown | {"overdue": overdue(found, now.date()), "last_drill": drill(drills[-1], found) if drills else None}
 
 
-def drill(entry: JournalEntry) -> dict[str, Any]:
-    """A drill on record: when, in which scenario, how it went, and of which text."""
+def drill(entry: JournalEntry, found: Plan) -> dict[str, Any]:
+    """A drill on record: when, in which scenario, how it went, and whether it was of the text in force."""
     known = {name: entry.data.get(name) for name in ("scenario", "passed", "version", "sha256")}
-    return {"at": entry.at, "by": entry.actor, "result": entry.text, **known}
+    same_text = entry.data.get("sha256") == found.sha256
+    return {"at": entry.at, "by": entry.actor, "result": entry.text, "same_text": same_text, **known}
 
 
 def plan_text(stored: Stored) -> dict[str, Any]:

@@ -265,6 +265,10 @@ async def test_the_last_drill_of_a_plan_is_shown(stand: Stand) -> None:
     drill = plan["last_drill"]
     assert (drill["result"], drill["passed"], drill["by"], drill["scenario"]) == ("passed in s", True, "ann", "s")
     assert datetime.fromisoformat(drill["at"]) == ago(days=1)
+    assert drill["same_text"] is True
+    stand.live.book = [replace(a_plan(), sha256="ef" * 32)]
+    [plan] = (await get(stand, "/plans"))["items"]
+    assert plan["last_drill"]["same_text"] is False
 
 
 async def test_the_text_of_a_plan_is_found_by_its_hash(stand: Stand) -> None:
