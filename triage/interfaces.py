@@ -122,7 +122,7 @@ class Queries(Protocol):
     """The reading side of storage, for pages and the API."""
 
     async def fetch(self, kind: str, id: str) -> dict[str, Any] | None:
-        """One entity as stored (kinds: incident, complaint, order, silence), or None."""
+        """One entity as stored (kinds: incident, complaint, order, silence, and plan by hash), or None."""
 
     async def page(self, kind: str, filters: Mapping[str, str], cursor: str | None, limit: int) -> Page:
         """A page of entities, newest first; unknown filters raise ``KeyError``. Kind ``quarantine`` is a list too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -22,15 +23,20 @@ def with_device_words(
     for document, written in files:
         for name, rule in written.danger.items():
             at = ("danger", name)
-            rules.append(
-                SafetyRule(
-                    name=name,
-                    grave=False,
-                    words=_phrases(document, (*at, "words"), rule.words, faults),
-                    harmless=_phrases(document, (*at, "harmless"), rule.harmless, faults),
-                )
-            )
+            told = _phrases(document, (*at, "words"), rule.words, faults)
+            harmless = _phrases(document, (*at, "harmless"), rule.harmless, faults)
+            # Where nothing is taken back it does not matter which phrase was heard: one search looks for all of them.
+            heard = told if harmless or not told else (_joined(told),)
+            rules.append(SafetyRule(name=name, grave=False, words=heard, harmless=harmless))
     return replace(words, rules=(*words.rules, *rules)), faults
+
+
+def _joined(phrases: tuple[Phrase, ...]) -> Phrase:
+    return Phrase(
+        text=" | ".join(each.text for each in phrases),
+        anchors=tuple(dict.fromkeys(anchor for each in phrases for anchor in each.anchors)),
+        pattern=re.compile("|".join(f"(?:{each.pattern.pattern})" for each in phrases)),
+    )
 
 
 def _phrases(document: Document, at: Place, texts: Sequence[str], faults: list[InputFault]) -> tuple[Phrase, ...]:

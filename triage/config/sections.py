@@ -143,6 +143,15 @@ class Auth(Strict):
     tokens: tuple[Token, ...] = Field((), description="the tokens that are let in")
 
 
+class Record(Strict):
+    """A recording of what the daemon takes in, for `triage replay`."""
+
+    file: str | None = Field(None, description="where the trace is written; nothing is recorded when left out")
+    max_mb: Annotated[int, Field(ge=1, le=10_000)] = Field(64, description="events of one file, in megabytes")
+    files: Annotated[int, Field(ge=1, le=100)] = Field(4, description="files kept; the oldest is dropped")
+    with_personal_data: bool = Field(False, description="record texts and reporters as they are, not masked")
+
+
 class Notify(Strict):
     """Messages to people; nothing to set yet, the section may stand empty."""
 

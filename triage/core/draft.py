@@ -22,7 +22,7 @@ from triage.core.incident import Incident
 from triage.core.lifecycle import TABLE, Ignore, Trigger
 from triage.core.means import Dialects
 from triage.core.outage import Outage
-from triage.core.plan import PlanBook
+from triage.core.plan import Plan, PlanBook, PlanText
 from triage.core.policy import Policy
 from triage.core.remedies import Key, Remedies
 from triage.core.remedies import setting as kept
@@ -209,6 +209,12 @@ class Draft:
         """Record an outage's new version."""
         self.changes.outages[outage.id] = outage
         return outage
+
+    def keep_text(self, plan: Plan) -> None:
+        """Keep the text a run is pinned to; one that is kept already stays as it is."""
+        self.changes.plans[plan.sha256] = PlanText(
+            sha256=plan.sha256, name=plan.name, version=plan.version, text=plan.text, first_used_at=self.now
+        )
 
     def move(self, incident: Incident, trigger: Trigger, target: IncidentState, text: str, **changes: Any) -> Incident:
         """Take ``incident`` along a declared edge and say why; a move to the same state is a new round of it.

@@ -16,6 +16,7 @@ from triage.core.events import Moment, Quarantined
 from triage.core.fleet import Pile
 from triage.core.incident import Incident
 from triage.core.outage import Outage
+from triage.core.plan import PlanText
 from triage.core.silence import Silence
 from triage.core.vocabulary import REPEAT, Action, Repeat
 from triage.core.workorder import WorkOrder
@@ -108,6 +109,7 @@ class Changes(Struct, kw_only=True):
     silences: dict[str, Silence] = field(default_factory=dict)
     outages: dict[str, Outage] = field(default_factory=dict)
     outbox: dict[str, OutboxItem] = field(default_factory=dict)
+    plans: dict[str, PlanText] = field(default_factory=dict)  # by hash; the first copy stays
     settings: dict[str, str] = field(default_factory=dict)
     moments: list[Moment] = field(default_factory=list)
     journal: list[JournalEntry] = field(default_factory=list)
@@ -129,6 +131,7 @@ class Changes(Struct, kw_only=True):
             or self.quarantine
             or self.silences
             or self.outages
+            or self.plans
         )
 
     def absorb(self, other: Changes) -> None:

@@ -6,7 +6,7 @@ healthy telemetry takes a short way that touches no record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from sys import intern
 from typing import Any
@@ -110,6 +110,19 @@ class Engine:
         self.state.started_at = now
         if piles:
             self.state.agenda.put("sample", "0", now + self._sample_gap())
+
+    def resume(
+        self, snapshot: Snapshot, listening: Mapping[str, datetime | None], started_at: datetime | None, now: datetime
+    ) -> None:
+        """Go on from a memory taken in the middle of a life, with all that was known; for replays."""
+        state = self.state
+        state.restore(snapshot)
+        state.listening = dict(listening)
+        state.started_at = started_at
+        for pile in state.piles.values():
+            self._look_again(pile, now)
+        if state.piles:
+            state.agenda.put("sample", "0", now + self._sample_gap())
 
     def reload(self, rules: Rules) -> None:
         """Decide by other rules from now on; runs keep the plan text they were pinned to where it still exists."""

@@ -83,6 +83,7 @@ def _begin(draft: Draft, incident: Incident, plan: Plan) -> Incident:
         f"plan {plan.name} v{plan.version} chosen",
         data={"plan": plan.name, "version": plan.version, "sha256": plan.sha256},
     )
+    draft.keep_text(plan)
     return draft.put_incident(replace(incident, run=run))
 
 
@@ -95,6 +96,7 @@ def _next_step(draft: Draft, incident: Incident, pile: Pile, plan: Plan) -> Inci
     if run.sha256 != plan.sha256:
         # The file changed under the run: the rest is done by the rules in force, from the first step not yet tried.
         run = replace(run, version=plan.version, sha256=plan.sha256, plan=plan.name)
+        draft.keep_text(plan)
         incident = draft.put_incident(replace(incident, run=run))
     if run.deadline_at is None:
         run = replace(run, deadline_at=_deadline_of(draft, plan))

@@ -18,6 +18,7 @@ from triage.core.events import Moment, Quarantined
 from triage.core.fleet import Pile
 from triage.core.incident import Incident
 from triage.core.outage import Outage
+from triage.core.plan import PlanText
 from triage.core.silence import Silence
 from triage.core.vocabulary import ComplaintState
 from triage.core.workorder import WorkOrder
@@ -155,6 +156,7 @@ class Prepared(Struct, frozen=True):
     moments: list[Row]
     quarantine: list[Row]
     answers: list[Row]
+    plans: list[Row]
     journal: list[JournalEntry]
 
     def without(self, full: Landed, landed: Landed) -> Prepared:
@@ -196,6 +198,7 @@ def prepare(changes: Changes) -> Prepared:
         moments=[moment_row(item) for item in changes.moments],
         quarantine=[quarantine_row(item) for item in changes.quarantine],
         answers=[answer_row(kept) for kept in changes.answers],
+        plans=[plan_row(text) for text in changes.plans.values()],
         journal=list(changes.journal),
     )
 
@@ -250,6 +253,16 @@ def answer_row(kept: KeptAnswer) -> Row:
         "digest": escape(kept.digest),
         "at_us": micros(kept.at),
         "doc": encode(kept),
+    }
+
+
+def plan_row(text: PlanText) -> Row:
+    """A plan's text; its id is its hash."""
+    return {
+        "id": escape(text.sha256),
+        "name": escape(text.name),
+        "at_us": micros(text.first_used_at),
+        "doc": encode(text),
     }
 
 

@@ -111,6 +111,16 @@ ANSWER = Table(
     Index("answer_at", "at_us"),
 )
 
+PLAN = Table(
+    "plan",
+    METADATA,
+    Column("id", KEY, primary_key=True),
+    Column("name", KEY, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("doc", Text, nullable=False),
+)
+"""The text of every plan that was ever run, by its hash. Never changed and never pruned."""
+
 ROW_QUARANTINE = Table(
     "row_quarantine",
     METADATA,

@@ -8,6 +8,7 @@ from typing import Any
 
 from triage.core.effects import JournalEntry
 from triage.core.plan import Plan
+from triage.core.planlint import overdue
 from triage.core.remedies import Interval, Remedies
 from triage.web import mask
 
@@ -120,10 +121,22 @@ def silence(stored: Stored, now: datetime) -> dict[str, Any]:
     return shown | {"active": stored.get("lifted_at") is None and starts_at <= now < ends_at}
 
 
-def plan(found: Plan) -> dict[str, Any]:
-    """A plan in force, without its text."""
+def plan(found: Plan, now: datetime, drills: Sequence[JournalEntry] = ()) -> dict[str, Any]:
+    """A plan in force, without its text; whether its review is overdue, and how its last drill went."""
     shown: dict[str, Any] = {name: getattr(found, name) for name in found.__struct_fields__ if name != "text"}
-    return shown
+    return shown | {"overdue": overdue(found, now.date()), "last_drill": drill(drills[-1], found) if drills else None}
+
+
+def drill(entry: JournalEntry, found: Plan) -> dict[str, Any]:
+    """A drill on record: when, in which scenario, how it went, and whether it was of the text in force."""
+    known = {name: entry.data.get(name) for name in ("scenario", "passed", "version", "sha256")}
+    same_text = entry.data.get("sha256") == found.sha256
+    return {"at": entry.at, "by": entry.actor, "result": entry.text, "same_text": same_text, **known}
+
+
+def plan_text(stored: Stored) -> dict[str, Any]:
+    """The text of a plan that was run."""
+    return {name: stored.get(name) for name in ("sha256", "name", "version", "first_used_at", "text")}
 
 
 def remedies(record: Remedies) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.web.stand import (
     NOW,
@@ -23,10 +24,11 @@ from tests.unit.web.stand import (
     an_outage,
     keep,
 )
-from triage.core.effects import Answer
+from triage.core.effects import Answer, Changes, JournalEntry
 from triage.core.events import CommandWanted, IncidentAct, KillSwitch, OrderAct, SilenceLifted, SilenceSet
 from triage.core.means import Dialect
 from triage.core.outage import Cause, OutageState
+from triage.core.plan import PlanText
 from triage.core.vocabulary import Action, CloseCode, ConnectorStatus, IncidentState, Link, OrderState
 
 API = "/api/v1"
@@ -238,6 +240,7 @@ async def test_plans_and_quarantine(stand: Stand) -> None:
         "soft",
     )
     assert "text" not in plan
+    assert (plan["review_by"], plan["overdue"], plan["last_drill"]) == ("2027-01-01", False, None)
     await keep(stand.store, a_sample())
     [sample] = (await get(stand, "/quarantine", driver="mqtt"))["items"]
     assert b64decode(sample["sample"]) == b"\xff{"
@@ -275,6 +278,44 @@ async def test_the_board_shows_the_outages_that_are_not_over(stand: Stand) -> No
     shown = await get(stand, "/board")
     assert {each["id"] for each in shown["outages"]} == {"O-1", "O-3"}
     assert shown["more_outages"] is False
+
+
+async def test_a_plan_whose_review_date_has_passed_is_overdue(stand: Stand) -> None:
+    stand.live.book = [replace(a_plan(), review_by="2026-04-30")]
+    assert (await get(stand, "/plans"))["items"][0]["overdue"] is True
+
+
+async def test_the_last_drill_of_a_plan_is_shown(stand: Stand) -> None:
+    stand.live.book = [a_plan()]
+    for day, passed in ((2, False), (1, True)):
+        data = {"scenario": "s", "passed": passed, "version": 3, "sha256": "ab" * 32}
+        text = "passed in s" if passed else "failed in s"
+        await keep(
+            stand.store,
+            JournalEntry(
+                at=ago(days=day), subject="plan:internal-reset", kind="drill", actor="ann", text=text, data=data
+            ),
+        )
+    [plan] = (await get(stand, "/plans"))["items"]
+    drill = plan["last_drill"]
+    assert (drill["result"], drill["passed"], drill["by"], drill["scenario"]) == ("passed in s", True, "ann", "s")
+    assert datetime.fromisoformat(drill["at"]) == ago(days=1)
+    assert drill["same_text"] is True
+    stand.live.book = [replace(a_plan(), sha256="ef" * 32)]
+    [plan] = (await get(stand, "/plans"))["items"]
+    assert plan["last_drill"]["same_text"] is False
+
+
+async def test_the_text_of_a_plan_is_found_by_its_hash(stand: Stand) -> None:
+    stand.live.book = [a_plan()]
+    shown = await get(stand, f"/plans/{'ab' * 32}")
+    assert (shown["text"], shown["first_used_at"]) == ("name: internal-reset", None)
+    old = PlanText(sha256="cd" * 32, name="gone", version=1, text="name: gone\n", first_used_at=ago(days=900))
+    await stand.store.commit(Changes(plans={old.sha256: old}))
+    shown = await get(stand, f"/plans/{'cd' * 32}")
+    assert (shown["name"], shown["version"], shown["text"]) == ("gone", 1, "name: gone\n")
+    for strange in ("ef" * 32, "internal-reset", "x" * 64):
+        assert (await stand.http.get(f"{API}/plans/{strange}")).status_code == 404
 
 
 async def test_summary_counts_and_puts_trouble_first(stand: Stand) -> None:
