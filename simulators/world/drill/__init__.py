@@ -82,7 +82,7 @@ def rules_of(config: Path | None) -> Rules:
         words, tables = settings.lexicon_path, settings.faults_path
     lexicon = load_lexicon(words)
     return Rules(
-        policy=replace(policy, mode=Mode.LIVE),
+        policy=replace(policy, mode=Mode.LIVE, holdback_share=0.0),  # a drill is drawn by no lot
         plans=PlanBook(),
         faults=load_fault_table(tables, lexicon),
         lexicon=lexicon,
