@@ -179,3 +179,11 @@ def test_an_unclassified_fault_of_a_model_with_a_restart_is_for_the_desk() -> No
     film.run(900)
     assert film.the_incident().state is IncidentState.DESK
     assert film.sent() == []
+
+
+def test_a_connector_that_is_none_is_told_as_such() -> None:
+    film = film_of(NATIVE, [pile(1, connectors=2)])
+    wish = CommandWanted(received_at=film.now, pile="P1", action=Action.UNLOCK, connector=3, reason="stuck", key="k")
+    answer = film.ask(wish)
+    assert answer.status == 422
+    assert "has 2 connector(s)" in answer.body["detail"]

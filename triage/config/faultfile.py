@@ -6,6 +6,7 @@ from pathlib import Path
 
 from triage.config.faultcards import FaultCard, card_of, contradictions, reset_allowed
 from triage.config.faultcodes import Claim, claims_of
+from triage.config.faultdanger import with_device_words
 from triage.config.faultschema import FaultFile
 from triage.config.schema import validate
 from triage.config.yamlfile import Document, read_document
@@ -35,9 +36,11 @@ def load_fault_table(folder: Path, lexicon: Lexicon) -> FaultTable:
             globs = tuple(glob.strip().lower() for glob in written.models)
             faults.extend(_told_twice(document, globs, claims, taken))
             tables.append(ModelTable(models=globs, codes={claim.code: claim.name for claim in claims}))
+    safety, wrong = with_device_words(lexicon.safety, files)
+    faults.extend(wrong)
     if faults:
         raise InputError(faults)
-    return FaultTable(tuple(entries.values()), codes, tables, lexicon.safety, lexicon.harmless)
+    return FaultTable(tuple(entries.values()), codes, tables, safety, lexicon.harmless)
 
 
 def load_fault_cards(folder: Path) -> dict[str, FaultCard]:

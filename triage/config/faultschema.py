@@ -14,6 +14,9 @@ Code = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 Sentence = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
 Versions = Annotated[str, StringConstraints(pattern=r"^(<=|>=|<|>|=) ?[0-9][0-9A-Za-z.\-]{0,31}$")]
 
+Phrasing = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
 Severity = Literal["info", "minor", "major", "critical"]
 """How much it matters to operation: told only; works on, with less; a connector is out; danger, or nothing works."""
 
@@ -75,12 +78,20 @@ Meanings = Annotated[
 """What a code means: one canonical name, or several meanings that stage or firmware tell apart."""
 
 
+class DangerWords(Strict):
+    """Phrases of one kind of danger in what devices write; ``harmless`` phrases contain them without the danger."""
+
+    words: tuple[Phrasing, ...] = Field(min_length=1)
+    harmless: tuple[Phrasing, ...] = ()
+
+
 class FaultFile(Strict):
     """One file: canonical faults, and codes that map to them; with ``models`` the codes are of those models alone."""
 
     faults: dict[Name, EntryFile] = Field(default_factory=dict)
     models: tuple[Code, ...] = ()
     codes: dict[Code, Meanings] = Field(default_factory=dict)
+    danger: dict[RuleName, DangerWords] = Field(default_factory=dict)
 
 
 def listed(written: str | CodeMeaning | tuple[CodeMeaning, ...]) -> tuple[CodeMeaning, ...]:

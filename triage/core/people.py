@@ -146,6 +146,10 @@ def want_command(draft: Draft, event: CommandWanted) -> None:
     if incident is None and fits:
         draft.refuse(409, "The pile is busy", f"an attempt is under way: {fits[0].id}")
         return
+    if event.connector > pile.registration.connectors:
+        detail = f"{pile.id} has {pile.registration.connectors} connector(s); 0 is the whole pile"
+        draft.refuse(422, "No such connector", detail)
+        return
     means = way(draft.rules.dialects, pile.registration, event.action)
     if means is None:
         draft.refuse(409, "Not possible", f"a pile of profile {pile.registration.profile} has no {event.action}")

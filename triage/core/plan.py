@@ -59,12 +59,15 @@ class PlanBook(Struct, frozen=True):
 
     plans: tuple[Plan, ...] = ()
 
-    def choose(self, family: Family, faults: tuple[str, ...], model: str | None) -> Plan | None:
-        """The plan for this trouble, or ``None`` when nothing remote is foreseen (and a person must decide)."""
+    def choose(self, family: Family, faults: tuple[str, ...], *models: str | None) -> Plan | None:
+        """The plan for this trouble, or ``None`` when nothing remote is foreseen (and a person must decide).
+
+        ``models`` is what the fleet file and the device call it: a plan that names either is for it.
+        """
         best: tuple[int, int, str] | None = None
         chosen: Plan | None = None
         for plan in self.plans:
-            if plan.models and model not in plan.models:
+            if plan.models and not set(models) & set(plan.models):
                 continue
             named = bool(plan.faults) and bool(set(plan.faults) & set(faults))
             if plan.faults and not named:

@@ -66,7 +66,7 @@ def plan_of(draft: Draft, incident: Incident, pile: Pile) -> Plan | None:
         pinned = book.named(incident.run.plan)
         if pinned is not None and pinned.sha256 == incident.run.sha256:
             return pinned
-    return book.choose(incident.family, incident.faults, pile.model or pile.registration.model or None)
+    return book.choose(incident.family, incident.faults, pile.model, pile.registration.model)
 
 
 def _begin(draft: Draft, incident: Incident, plan: Plan) -> Incident:

@@ -57,6 +57,13 @@ def test_settings_that_are_no_yaml_do_not_hide_the_other_files(house: Path) -> N
     assert {Path(fault.file).name for fault in check(house / "triage.yaml", {})} == {"triage.yaml", "fleet.csv"}
 
 
+RESTART = """\
+connectors: 2
+actions:
+  reset_hard:
+    does: {en: Restarts., zh: 重启。}
+    steps: [{write: {state: 7}}]
+"""
 PROFILE = """\
 profile: box
 title: {en: Box, zh: 盒}
@@ -104,6 +111,20 @@ def test_profiles_are_checked_and_rows_against_them(house: Path) -> None:
         (lines + 5, "power_switch"),
     ]
     assert all(fault.remedy for fault in faults)
+
+
+def test_a_pile_that_is_restarted_as_a_whole_is_registered_as_a_whole(house: Path) -> None:
+    writable = PROFILE.replace("FIRE", "InternalError").replace("type: u16}", "type: u16, access: rw}")
+    row = ROW.format(pile="X1", profile="box", connectors=1, endpoint="10.0.0.1", switch="")
+    fleet = house / "fleet.csv"
+    with fleet.open("a", encoding="utf-8") as file:
+        file.write(f"{row}\n")
+    (house / "profiles" / "box.yaml").write_text(writable + RESTART, "utf-8")
+    (found,) = check(house / "triage.yaml", {})
+    assert found.field == "connectors"
+    assert "a restart concerns them all" in found.problem
+    (house / "profiles" / "box.yaml").write_text(writable + RESTART.splitlines()[0] + "\n", "utf-8")
+    assert check(house / "triage.yaml", {}) == []  # a model that nobody can restart may have fewer
 
 
 def test_without_a_teams_file_any_team_may_be_named(house: Path) -> None:

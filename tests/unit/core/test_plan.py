@@ -121,6 +121,7 @@ def test_the_most_specific_plan_is_chosen() -> None:
     book = PlanBook(plans=(by_fault, general, by_model))
     assert book.choose(Family.INTERNAL, ("A",), "X") is by_fault
     assert book.choose(Family.INTERNAL, ("B",), "X") is by_model
+    assert book.choose(Family.INTERNAL, ("B",), "device's own word", "X") is by_model
     assert book.choose(Family.INTERNAL, (), None) is general
     assert book.choose(Family.SAFETY, ("A",), None) is None
     assert book.named("fault") is by_fault

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from triage.config.profile.file import NATIVE, Profile
 from triage.core.events import Registration
+from triage.core.vocabulary import REBOOTS
 
 _HOST = re.compile(r"(?:[a-z]+://)?(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[0-9]{1,5}))?/?\Z")
 _SWITCH = re.compile(r"(?P<profile>[A-Za-z0-9._/-]{1,129})@(?P<endpoint>[^#@\s]{1,300})(?:#(?P<channel>[0-9]{1,3}))?\Z")
@@ -88,9 +89,18 @@ def misfits(row: Registration, profiles: Mapping[str, Profile]) -> Iterator[tupl
         return
     if profile.kind != "charger":
         yield "profile", f"{row.profile} is a switch, not a pile", "name it in the column power_switch"
-    if profile.connectors is not None and row.connectors > profile.connectors:
-        yield "connectors", f"{row.connectors}, but {row.profile} has at most {profile.connectors}", "mend the number"
+    most = profile.connectors
+    if most is not None and row.connectors > most:
+        yield "connectors", f"{row.connectors}, but {row.profile} has at most {most}", "mend the number"
+    if most is not None and row.connectors < most and (row.power_switch or _restarts(profile)):
+        # Who charges at a connector nobody registered would be interrupted unseen.
+        problem = f"{row.connectors}, but {row.profile} has {most}, and a restart concerns them all"
+        yield "connectors", problem, f"write {most}, or copy the profile for a model with fewer"
     yield from _endpoint_misfits(row, profile)
+
+
+def _restarts(profile: Profile) -> bool:
+    return any(action in REBOOTS for action in profile.actions.given())
 
 
 def _endpoint_misfits(row: Registration, profile: Profile) -> Iterator[tuple[str, str, str]]:

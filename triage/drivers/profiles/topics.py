@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from triage.config.profile.scaling import Scaling
 from triage.config.profile.topics import Mqtt, Place, TopicValue
+from triage.drivers.profiles.nulls import says_null
 from triage.drivers.profiles.values import TEXT_LIMIT, ImpossibleError, Value, number, same, text, visible
 from triage.errors import TriageError
 
@@ -23,6 +24,7 @@ _FALSE = frozenset({"false", "0", "off", "no"})
 _KINDS = {"any": "plain value", "number": "number", "text": "text", "bool": "truth value"}
 _CHAIN = frozenset({"subexpression", "index_expression", "pipe"})
 _THROUGH = frozenset({"projection", "filter_projection", "value_projection", "flatten"})
+_FAILURES = (jmespath.exceptions.JMESPathError, TypeError, ValueError, RecursionError)
 _COMPUTED = frozenset({"function_expression", "comparator", "not_expression", "and_expression"})
 
 NOT_SAID: Final = "\x00not said"
@@ -150,9 +152,9 @@ def read_payload(payload: bytes, kind: Literal["json", "text"]) -> Any:
 class Path:
     """A JMESPath expression that knows *nothing there* from *nothing said*.
 
-    Many messages tell only what changed. ``null`` at the end of a plain path (fields and indices) says that there is no
-    value, and so does a function that makes nothing of what is there. A path that is not there, or a filter that
-    matches nothing, says nothing: what was known still holds.
+    Many messages tell only what changed. ``null`` at the end of a path, behind filters and projections too, says that
+    there is no value, and so does a function that makes nothing of what is there. A path that is not there, or a filter
+    that matches nothing, says nothing: what was known still holds.
     """
 
     def __init__(self, expression: str) -> None:
@@ -175,9 +177,9 @@ class Path:
         """
         try:
             found = self._compiled.search(document)
-        except (jmespath.exceptions.JMESPathError, TypeError, ValueError, RecursionError) as error:
+        except _FAILURES as error:
             ends = [_resolved(document, chain) for chain, _ in self._roots]
-            if all(each is None or each is NOT_SAID for each in ends):
+            if all(each is None or each is NOT_SAID for each in ends) or self._is_spared(document):
                 return self._nothing(document)
             raise UnreadableError(f"is not what its path takes: {str(error).splitlines()[0]}") from None
         if found is None:
@@ -192,7 +194,24 @@ class Path:
         ends = [_resolved(document, chain) for chain in self._plain]
         if not self._roots or any(each is None for each in ends):
             return None
-        return None if self._computes and any(each is not NOT_SAID for each in ends) else NOT_SAID
+        if self._computes and any(each is not NOT_SAID for each in ends):
+            return None
+        return None if len(self._plain) < len(self._roots) and self._is_null(document) else NOT_SAID
+
+    def _is_null(self, document: Any) -> bool:
+        """Whether a null stands where the expression ends."""
+        try:
+            return says_null(self._compiled.parsed, document)
+        except _FAILURES:
+            return False
+
+    def _is_spared(self, document: Any) -> bool:
+        """Whether a function failed only because there is a null, or nothing, where it looked."""
+        try:
+            says_null(self._compiled.parsed, document)
+        except _FAILURES:
+            return False
+        return True
 
 
 def scalar(said: Any, kind: str = "any") -> Value:

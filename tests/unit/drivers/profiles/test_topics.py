@@ -168,10 +168,80 @@ def test_a_path_knows_nothing_there_from_nothing_said(expression: str, found: An
     assert Path(expression).find(BATCH) == found
 
 
+OUTLETS = {
+    "ch": [{"n": 3, "err": None, "ses": None, "on": True, "in": {"t": None, "xs": [None]}}, {"n": 4, "err": "comm"}],
+    "by": {"a": {"v": None}},
+    "groups": [{"g": 1, "ch": [{"n": 3, "err": None}]}],
+}
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("ch[?n==`3`] | [0].err", None),
+        ("ch[?n==`3`].err | [0]", None),
+        ("ch[?n==`3`].err[] | [0]", None),
+        ("ch[?n==`3`] | [0].ses", None),
+        ("ch[?n==`3`] | [0] | err", None),
+        ("ch[?n==`3`] | [-1].err", None),
+        ("(ch[?n==`3`])[0].err", None),
+        ("ch[?n==`3`].in.t | [0]", None),
+        ("ch[?n==`3`].in | [0].t", None),
+        ("ch[?n==`3`].in.xs[0] | [0]", None),
+        ("ch[?n==`3`].in.xs[] | [0]", None),
+        ("(ch[?n==`3`] | [0].err) || (ch[?n==`3`] | [0].error)", None),
+        ("groups[?g==`1`].ch[] | [?n==`3`].err | [0]", None),
+        ("groups[*].ch[?n==`3`].err | [] | [0]", None),
+        ("ch[*].err | [0]", "comm"),
+        ("by.*.v | [0]", None),
+        ("ch[?n==`3`].[err, ses] | [0][1]", None),
+        ("ch[?n==`3`].{e: err} | [0].e", None),
+        ("max(ch[?n==`3`].err)", None),
+        ("to_number(ch[?n==`3`] | [0].err)", None),
+        ("abs(ch[?n==`3`] | [0].err)", None),
+        ("not_null(ch[?n==`3`] | [0].err)", None),
+        ("ch[?n==`4`] | [0].err", "comm"),
+        ("ch[?n==`4`] | [0].ses", NOT_SAID),
+        ("ch[?n==`9`] | [0].err", NOT_SAID),
+        ("ch[?n==`9`].err | [0]", NOT_SAID),
+        ("ch[?n=='3'] | [0].err", NOT_SAID),
+        ("ch[?err].err | [0]", "comm"),
+        ("ch[?n==`3` && err].err | [0]", NOT_SAID),
+        ("ch[?!err].err | [0]", None),
+        ("ch[?err==`null`].ses | [0]", None),
+        ("ch[?n==`3`] | [0].nope", NOT_SAID),
+        ("ch[?n==`3`] | [0].err.deeper", NOT_SAID),
+        ("ch[?n==`3`] | [1].err", NOT_SAID),
+        ("groups[?g==`2`].ch[] | [?n==`3`].err | [0]", NOT_SAID),
+        ("groups[?g==`1`].ch[] | [?n==`4`].err | [0]", NOT_SAID),
+        ("max(ch[?n==`9`].err)", NOT_SAID),
+        ("abs(ch[?n==`9`] | [0].err)", NOT_SAID),
+        ("nope[?n==`3`] | [0].err", NOT_SAID),
+        ("err[?n==`3`] | [0].err", NOT_SAID),
+    ],
+)
+def test_a_null_behind_a_filter_is_said(expression: str, found: Any) -> None:
+    assert Path(expression).find(OUTLETS) == found
+
+
+def test_what_a_function_cannot_take_is_still_refused() -> None:
+    with pytest.raises(UnreadableError, match="is not what its path takes"):
+        Path("abs(ch[?n==`4`] | [0].err)").find(OUTLETS)
+
+
+def test_a_fault_that_is_said_and_then_null_is_gone() -> None:
+    told = {"topic": "x/{device}", "path": "ch[?n==`{connector}`] | [0].err", "of": "connector"}
+    mqtt = broker(values={"err": told}, first_connector=3)
+    source = routes(mqtt, "box-1", 1)["x/box-1"][0]
+    messages = (b'{"ch": [{"n": 3, "err": "comm"}]}', b'{"ch": [{"n": 4}]}', b'{"ch": [{"n": 3, "err": null}]}')
+    assert [source.take(each) for each in messages] == ["comm", NOT_SAID, None]
+
+
 @pytest.mark.parametrize("document", [None, 5, "text", [], {}])
 def test_a_path_takes_any_document(document: Any) -> None:
     assert Path("params.n").find(document) is NOT_SAID
     assert Path("max(params.xs)").find(document) is NOT_SAID
+    assert Path("ch[?n==`3`] | [0].err").find(document) is NOT_SAID
 
 
 JSON = st.recursive(
@@ -179,7 +249,20 @@ JSON = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["a", "b", "c"]), inner)),
     max_leaves=8,
 )
-PATHS = ("a", "a.b", "a[0]", "a[?b].c | [0]", "max(a)", "a == 'x'", "a || b", "sum(a[*].b)", "to_number(a)", "keys(a)")
+PATHS = (
+    "a",
+    "a.b",
+    "a[0]",
+    "a[?b].c | [0]",
+    "max(a)",
+    "a == 'x'",
+    "a || b",
+    "sum(a[*].b)",
+    "a[?b].c.b | [0].a",
+    "a[*].b[] | [0]",
+    "to_number(a)",
+    "keys(a)",
+)
 
 
 @settings(max_examples=300, deadline=None)
