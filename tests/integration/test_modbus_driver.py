@@ -522,6 +522,13 @@ async def test_a_state_that_tells_of_starting_is_a_restart(field: Plant) -> None
 
 # --- commands -------------------------------------------------------------------------------------------------------
 
+KEY = {"key": {"table": "holding", "address": 420, "type": "u16", "access": "w"}}
+
+
+def resetting_with_key(**more: Any) -> dict[str, Any]:
+    """The device wants its key first, and then the command."""
+    return action({"write": {"key": 7}}, {"write": {"reset": 1}} | more)
+
 
 async def test_a_command_is_one_write_after_a_fresh_reading(field: Plant) -> None:
     async with driving((registration(field), profile())) as (driver, inbox):
@@ -639,15 +646,53 @@ async def test_a_command_that_expires_between_look_and_write_never_leaves(field:
         assert not field.writes
 
 
-async def test_a_refused_write_was_not_sent(field: Plant) -> None:
-    field.unit().write_moods.extend([2, 6, 10])
+@pytest.mark.parametrize(("code", "text"), [(6, "exception 6 (busy)"), (10, "exception 10 (no gateway path)")])
+async def test_a_write_that_a_busy_device_or_an_absent_one_did_not_take_was_not_sent(
+    field: Plant, code: int, text: str
+) -> None:
+    field.unit().write_moods.append(code)
     async with driving((registration(field), profile())) as (driver, inbox):
-        for text in ("exception 2", "exception 6", "exception 10"):
-            dispatch = await driver.send(command())
-            assert dispatch.outcome == "not_sent"
-            assert text in dispatch.reason
-        assert len(field.writes) == 3
+        dispatch = await driver.send(command())
+        assert (dispatch.outcome, dispatch.reason) == ("not_sent", text)
+        await next_reading(inbox)
+        assert len(field.writes) == 1
         assert not inbox.all(CommandAnswer)
+        assert (await driver.send(command())).outcome == "sent"  # it is free again
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(1, "illegal function"), (2, "illegal address"), (3, "illegal value"), (7, "unknown"), (99, "unknown")],
+)
+async def test_a_first_write_that_the_device_refuses_is_its_answer(field: Plant, code: int, words: str) -> None:
+    field.unit().write_moods.append(code)
+    wanted = profile(modbus={"poll_s": 60.0}, actions={"reset_soft": resetting_with_key()}, registers=KEY)
+    async with driving((registration(field), wanted)) as (driver, inbox):
+        told = len(inbox.all(Telemetry))
+        dispatch = await driver.send(command())
+        assert (dispatch.outcome, dispatch.reason) == ("sent", "")
+        assert not inbox.all(CommandAnswer)  # first that it left, then what the device says
+        answered = await answer(inbox)
+        assert (answered.result, answered.reason) == (AnswerResult.REFUSED, f"key: exception {code} ({words})")
+        assert [each.address for each in field.writes] == [420]  # what follows is left out
+        assert len(inbox.all(Telemetry)) == told  # the look before it proves nothing about what came after
+        assert driver.counters.totals["writes_refused"] == 1
+        assert driver.counters.dispatches == {"sent": 1}
+        assert not driver.counters.refusals  # it did leave
+        assert (await driver.send(command())).outcome == "sent"  # nothing is under way any more
+        assert (await inbox.first(CommandAnswer, lambda each: each.result is AnswerResult.ACCEPTED)).reason
+
+
+async def test_a_first_write_is_refused_once_even_where_it_might_be_repeated(field: Plant) -> None:
+    actions = {"reset_soft": action({"write": {"lock": 1}, "again": True}, {"write": {"reset": 1}})}
+    field.unit().write_moods.append(3)
+    async with driving((registration(field), profile(actions=actions))) as (driver, inbox):
+        assert (await driver.send(command())).outcome == "sent"
+        answered = await answer(inbox)
+        await next_reading(inbox)
+        assert len(inbox.all(CommandAnswer)) == 1
+    assert (answered.result, answered.reason) == (AnswerResult.REFUSED, "lock: exception 3 (illegal value)")
+    assert [each.address for each in field.writes] == [300]
 
 
 @pytest.mark.parametrize("mood", ["hang", "drop", "drop_done", 4, 11, "garbage", "other_function"])
@@ -762,6 +807,81 @@ async def test_a_trigger_after_the_first_write_is_never_repeated_though_its_answ
     assert [each.address for each in field.writes] == [420, 400, 400]
 
 
+@pytest.mark.parametrize("code", [1, 2, 3, 7, 99])
+@pytest.mark.parametrize("more", [{}, {"again": False}, {"within_s": 120}])
+async def test_a_later_write_that_the_device_refuses_is_not_repeated(
+    field: Plant, code: int, more: dict[str, Any]
+) -> None:
+    field.unit().write_moods.extend([None, code])
+    wanted = profile(actions={"reset_soft": resetting_with_key(**more)}, registers=KEY)
+    async with driving((registration(field), wanted)) as (driver, inbox):
+        assert (await driver.send(command())).outcome == "sent"
+        answered = await answer(inbox)
+        await field.until(lambda: not driver._commands.under_way(PILE))
+        await next_reading(inbox)
+        await next_reading(inbox)
+        assert driver.counters.totals["writes_again"] == 0
+        assert len(inbox.all(CommandAnswer)) == 1
+    assert answered.result is AnswerResult.REFUSED
+    assert answered.reason.startswith(f"reset: exception {code} (")
+    assert [each.address for each in field.writes] == [420, 400]
+
+
+async def test_a_state_that_must_not_be_written_twice_is_not_when_it_is_refused(field: Plant) -> None:
+    actions = {"unlock": action({"write": {"lock": 1}}, {"write": {"lock": 0}, "again": False}, {"write": {"lock": 1}})}
+    field.unit().write_moods.extend([None, 3])
+    async with driving((registration(field), profile(actions=actions))) as (driver, inbox):
+        assert (await driver.send(command(Action.UNLOCK, connector=1))).outcome == "sent"
+        answered = await answer(inbox)
+    assert (answered.result, answered.reason) == (AnswerResult.REFUSED, "lock: exception 3 (illegal value)")
+    assert [each.words for each in field.writes] == [(1,), (0,)]
+
+
+async def test_a_busy_device_is_told_again_until_it_says_no(field: Plant) -> None:
+    field.unit().write_moods.extend([None, 6, 6, 2])
+    wanted = profile(actions={"reset_soft": resetting_with_key(again=False)}, registers=KEY)
+    async with driving((registration(field), wanted)) as (driver, inbox):
+        assert (await driver.send(command())).outcome == "sent"
+        answered = await answer(inbox)
+        assert driver.counters.totals["writes_again"] == 2
+    assert (answered.result, answered.reason) == (AnswerResult.REFUSED, "reset: exception 2 (illegal address)")
+    assert [each.address for each in field.writes] == [420, 400, 400, 400]
+
+
+async def test_a_later_write_that_is_acknowledged_is_taken(field: Plant) -> None:
+    field.unit().write_moods.extend([None, 5])
+    wanted = profile(actions={"reset_soft": resetting_with_key(again=False)}, registers=KEY)
+    async with driving((registration(field), wanted)) as (driver, inbox):
+        assert (await driver.send(command())).outcome == "sent"
+        assert (await answer(inbox)).result is AnswerResult.ACCEPTED
+    assert [each.address for each in field.writes] == [420, 400]
+
+
+@pytest.mark.parametrize("mood", [4, 11, "hang", "drop"])
+async def test_a_later_write_that_may_have_worked_has_no_answer(field: Plant, mood: int | str) -> None:
+    field.unit().write_moods.extend([None, mood])
+    wanted = profile(actions={"reset_soft": resetting_with_key()}, registers=KEY)
+    async with driving((registration(field), wanted)) as (driver, inbox):
+        assert (await driver.send(command())).outcome == "sent"
+        await field.until(lambda: len(field.writes) == 2 and not driver._commands.under_way(PILE))
+        await next_reading(inbox)
+        assert not inbox.all(CommandAnswer)
+    assert [each.address for each in field.writes] == [420, 400]
+
+
+@pytest.mark.parametrize("asked_for", [True, None])
+async def test_a_refused_write_that_may_be_repeated_is(field: Plant, asked_for: bool | None) -> None:
+    """A step that says so, and a state that was not written yet: a device left half way is worse."""
+    again = {"write": {"lock": 0}} if asked_for is None else {"write": {"reset": 1}, "again": asked_for}
+    actions = {"reset_soft": action({"write": {"lock": 1}}, again)}
+    field.unit().write_moods.extend([None, 3, 3])
+    async with driving((registration(field), profile(actions=actions))) as (driver, inbox):
+        assert (await driver.send(command())).outcome == "sent"
+        assert (await answer(inbox)).result is AnswerResult.ACCEPTED
+        assert driver.counters.totals["writes_again"] == 2
+    assert [each.address for each in field.writes][1:] == [300 if asked_for is None else 400] * 3
+
+
 async def test_a_trigger_that_must_be_repeated_says_so(field: Plant) -> None:
     actions = {"reset_soft": action({"write": {"lock": 1}}, {"write": {"reset": 1}, "again": True})}
     field.unit().write_moods.extend([None, "drop_done"])
@@ -870,6 +990,21 @@ async def test_the_steps_of_another_room_are_all_done_or_unknown(field: Plant) -
     async with driving((registration(field), wanted)) as (driver, _):
         dispatch = await driver.carry_out(PILE, 1, spec.steps)
         assert (dispatch.outcome, dispatch.reason) == ("unknown", "lock is 1 and must be 5")
+
+
+async def test_the_steps_of_another_room_are_not_repeated_when_they_are_refused(field: Plant) -> None:
+    wanted = profile(actions={"reset_soft": resetting_with_key()}, registers=KEY)
+    spec = wanted.spec(Action.RESET_SOFT)
+    assert spec is not None
+    async with driving((registration(field), wanted)) as (driver, inbox):
+        field.unit().write_moods.extend([3, None, 2])
+        dispatch = await driver.carry_out(PILE, 1, spec.steps)  # certainly nothing was done
+        assert (dispatch.outcome, dispatch.reason) == ("not_sent", "key: exception 3 (illegal value)")
+        dispatch = await driver.carry_out(PILE, 1, spec.steps)
+        assert (dispatch.outcome, dispatch.reason) == ("unknown", "reset: exception 2 (illegal address)")
+        await next_reading(inbox)
+        assert not inbox.all(CommandAnswer)  # who asked has been told
+    assert [each.address for each in field.writes] == [420, 420, 400]
 
 
 async def test_a_keepalive_beats_while_the_device_is_understood(field: Plant) -> None:

@@ -134,7 +134,6 @@ class _Look:
 
     def _fail(self, block: Block, error: AskError) -> None:
         for place in block.places:
-            self._room(place)[place.name] = None
             self.read.append(self._line(place, error=str(error) or error.kind))
 
     def _keep(self, place: Place, words: Sequence[int]) -> None:

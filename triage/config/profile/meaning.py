@@ -88,6 +88,7 @@ class Derived(Strict):
     hex: bool = Field(False, description="whole numbers of a `join` are written in hexadecimal, as in 4:a0")
     scale: float = Field(1.0, description="the number is multiplied by it")
     unit: Unit | None = Field(None, description="unit of the result")
+    range: tuple[float, float] | None = Field(None, description="[least, most] of the result; beyond is nonsense")
     note: Prose | None = Field(None, description="what a reader of this file should know")
 
     @model_validator(mode="after")
@@ -181,7 +182,7 @@ class Session(Strict):
     current or power shows that nothing flows.
     """
 
-    id: Name | None = Field(None, description="value that holds the session's id; empty or 0: none")
+    id: Name | None = Field(None, description="value that holds the session's id; empty, 0, null or `invalid`: none")
     live: tuple[Condition, ...] = Field((), description="a session is live when one of these holds")
     none: tuple[Condition, ...] = Field((), description="there is none when one of these holds, and no live one does")
 

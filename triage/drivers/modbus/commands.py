@@ -14,7 +14,7 @@ from triage.config.profile.writing import UnwritableError
 from triage.core.effects import Command
 from triage.core.events import CommandAnswer
 from triage.core.vocabulary import REBOOTS, Action, AnswerResult
-from triage.drivers.modbus.course import Course, UnclearError, UnmetError, moves
+from triage.drivers.modbus.course import Course, DeclinedError, UnclearError, UnmetError, moves
 from triage.drivers.modbus.device import Device
 from triage.drivers.modbus.herald import Look
 from triage.drivers.modbus.messages import AskError, UnreachableError
@@ -129,6 +129,10 @@ class Commands:
             return self._failed(error, permit)
         except UnmetError as unmet:
             raise RefusedError("unmet", str(unmet)) from None
+        except DeclinedError as declined:
+            # It did leave, and this is the device's answer; it must not overtake the news that it left.
+            asyncio.get_running_loop().call_soon(self._answer, command, AnswerResult.REFUSED, str(declined))
+            return Dispatch("sent")
         self._go_on(device, course, command)
         return Dispatch("sent")
 
@@ -183,7 +187,7 @@ class Commands:
                 await course.finish()
             except UnclearError as unclear:
                 log.warning("an action has no answer", pile=command.pile, command=command.id, reason=str(unclear))
-            except UnmetError as unmet:
+            except (UnmetError, DeclinedError) as unmet:
                 self._answer(command, AnswerResult.REFUSED, str(unmet))
             except Exception:
                 log.exception("an action broke off", pile=command.pile, command=command.id)
@@ -195,7 +199,8 @@ class Commands:
     async def carry_out(self, device: Device, connector: int, steps: Sequence[Step]) -> Dispatch:
         """All of ``steps``, for who has asked its own gates; the first write at most once, the later ones insistently.
 
-        ``unknown`` also means that a later step did not come true; the reason says which.
+        ``unknown`` also means that a later step did not come true; the reason says which. ``not_sent`` also means that
+        the device refused the first write: nothing was done.
         """
         permit = Permit(self._room, None)
         try:
@@ -205,11 +210,11 @@ class Commands:
                     await course.begin(permit)
             except (AskError, TimeoutError) as error:
                 return self._failed(error, permit)
-        except (RefusedError, UnmetError) as refusal:
+        except (RefusedError, UnmetError, DeclinedError) as refusal:
             return Dispatch("not_sent", str(refusal))
         try:
             await asyncio.shield(self._begin(device, course, course.finish()))
-        except (UnmetError, UnclearError) as unmet:
+        except (UnmetError, DeclinedError, UnclearError) as unmet:
             return Dispatch("unknown", str(unmet))
         return Dispatch("sent")
 

@@ -45,7 +45,7 @@ class Await(Struct, frozen=True):
 
 
 class Send(Struct, frozen=True):
-    """One write request; ``again``: it may be repeated though it may have worked, for it sets a state."""
+    """One write request; ``again``: it may be repeated though it may have worked or was refused: it sets a state."""
 
     unit: int
     write: Write
@@ -59,6 +59,10 @@ Move = Pause | Await | Send
 
 class UnmetError(Exception):
     """What was expected did not come, or certainly could not be done; the text says what."""
+
+
+class DeclinedError(Exception):
+    """The device answered a write with a refusal; the text says which register's, and in which words."""
 
 
 class UnclearError(Exception):
@@ -144,13 +148,20 @@ class Course:
 
         Raises:
             UnmetError: what is expected before the first write does not hold.
-            AskError: the write failed; after ``last_check`` returned, ``arrived`` tells whether it may have worked.
+            DeclinedError: the device refused the write.
+            AskError: the write failed otherwise; after ``last_check`` returned, ``arrived`` tells whether it may have
+                worked.
             Exception: whatever ``last_check`` raises, which is called just before the write leaves.
         """
         while self._left:
             move = self._left.popleft()
             if isinstance(move, Send):
-                await self._write(move, last_check)
+                try:
+                    await self._write(move, last_check)
+                except AskError as error:
+                    if error.declined:
+                        raise DeclinedError(f"{move.name}: {error}") from None
+                    raise
                 return
             unmet = await self._attend(move, holding=True)
             if unmet is not None:
@@ -161,6 +172,7 @@ class Course:
 
         Raises:
             UnmetError: something did not hold, or could not be done; what follows it is left out.
+            DeclinedError: the device refused a write that must not be repeated; what follows it is left out.
             UnclearError: whether something was done cannot be known; what follows it is left out.
         """
         while self._left:
@@ -178,11 +190,16 @@ class Course:
         try:
             await device.endpoint.ask(move.unit, move.write, timeout_s, eager=True, last_check=last_check)
         except ExceptionReplyError as error:
+            if error.declined:
+                self._counters.count("writes_refused")
             if error.code != ACKNOWLEDGE:  # which means: accepted, and it takes its time
                 raise
 
     async def _insist(self, move: Send) -> None:
-        """Write until it is acknowledged, or the time for it is over, or it must not be repeated."""
+        """Write until it is acknowledged, or the time for it is over, or it must not be repeated.
+
+        A busy device did nothing and may be told again; any other refusal is its answer.
+        """
         until_s, pause_s, tries = self._loop.time() + move.within_s, AGAIN_FIRST_S, 0
         pile = self._device.registration.pile
         while True:
@@ -190,6 +207,8 @@ class Course:
             try:
                 await self._write(move)
             except AskError as error:
+                if error.declined and not move.again:
+                    raise DeclinedError(f"{move.name}: {error}") from None
                 if error.arrived and not move.again:
                     raise UnclearError(
                         f"{move.name} was written, and nobody knows whether it worked: {error}"

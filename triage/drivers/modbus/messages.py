@@ -14,6 +14,9 @@ READ_CODES: dict[Table, int] = {"coil": 1, "discrete": 2, "holding": 3, "input":
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE, ACKNOWLEDGE, BUSY = range(1, 7)
 NO_GATEWAY_PATH, TARGET_SILENT = 10, 11
 
+NOT_DECLINED = frozenset({DEVICE_FAILURE, ACKNOWLEDGE, BUSY, NO_GATEWAY_PATH, TARGET_SILENT})
+"""Exceptions that are no refusal: it failed, takes its time, has no time now, or did not hear it."""
+
 NOT_THERE = frozenset({ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE})
 """Exceptions by which a device says that it has no such registers, or not in one piece."""
 
@@ -56,11 +59,13 @@ class AskError(Exception):
         kind: a word of a closed list, for the counters.
         alive: whether the device itself said something.
         arrived: whether the request may have reached the device.
+        declined: whether the device will not do it: it did nothing, and would say the same again.
     """
 
     kind: ClassVar[str] = "failed"
     alive: bool = False
     arrived: bool = True
+    declined: bool = False
 
 
 class UnreachableError(AskError):
@@ -109,6 +114,7 @@ class ExceptionReplyError(AskError):
         self.code = code
         self.alive = code not in {NO_GATEWAY_PATH, TARGET_SILENT}
         self.arrived = code in {DEVICE_FAILURE, ACKNOWLEDGE, TARGET_SILENT}
+        self.declined = code not in NOT_DECLINED
 
 
 class BusyError(ExceptionReplyError):

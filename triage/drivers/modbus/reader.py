@@ -202,12 +202,11 @@ class Reader:
     def _decoded(self, words: Words) -> Values:
         values = Values(connectors={number: {} for number in range(1, self._plan.connectors + 1)})
         for place in (*self._plan.kept, *self._plan.polled):
-            self._room(values, place)[place.name] = self._value(place, words.get(place), values)
+            if place in words:  # what is not there is left out: it does not say that it has no value
+                self._room(values, place)[place.name] = self._value(place, words[place], values)
         return values
 
-    def _value(self, place: Place, words: Sequence[int] | None, values: Values) -> Value:
-        if words is None:
-            return None
+    def _value(self, place: Place, words: Sequence[int], values: Values) -> Value:
         try:
             return self._plan.decoders[place.name](words)
         except ImpossibleError as error:

@@ -11,9 +11,11 @@ from triage.config.profile.meaning import Case, Derived
 from triage.config.profile.scaling import clean
 from triage.config.profile.units import Conversion, conversion, derived_units, sources
 from triage.drivers.profiles.conditions import prepare
-from triage.drivers.profiles.values import TEXT_LIMIT, Value, number, text
+from triage.drivers.profiles.values import TEXT_LIMIT, ImpossibleError, Value, number, text
 
 Compute = Callable[[Mapping[str, Value]], Value]
+"""Values to one made of them; raises ImpossibleError beyond its ``range``."""
+
 EXPONENT_MOST = 10
 """Largest exponent that is believed; SunSpec's "not implemented" is far beyond."""
 
@@ -51,7 +53,10 @@ def derivations(profile: Profile) -> tuple[Derivation, ...]:
             derived = left.pop(name)
             parts = sources(derived)
             how = conversion(derived, [known.get(part) for part in parts])
-            ordered.append(Derivation(name, name in own, _compute(derived, parts, how)))
+            compute = _compute(derived, parts, how)
+            if derived.range is not None:
+                compute = _bounded(compute, derived.range, known.get(name))
+            ordered.append(Derivation(name, name in own, compute))
     return tuple(ordered)
 
 
@@ -74,6 +79,20 @@ def _compute(derived: Derived, parts: tuple[str, ...], how: Conversion) -> Compu
     if derived.power_of_ten:
         return _result(_power_of_ten(numbers), how)
     return _result(_sum(numbers) if derived.sum else _product(numbers), how)
+
+
+def _bounded(compute: Compute, possible: tuple[float, float], unit: str | None) -> Compute:
+    least, most = possible
+    of = f" {unit}" if unit else ""
+
+    def computed(values: Mapping[str, Value]) -> Value:
+        value = compute(values)
+        found = number(value)
+        if found is not None and not least <= found <= most:
+            raise ImpossibleError(f"is {found:.10g}{of}; possible is {least:.10g} to {most:.10g}{of}")
+        return value
+
+    return computed
 
 
 def _numbers(parts: tuple[str, ...], how: Conversion) -> Numbers:

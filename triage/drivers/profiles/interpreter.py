@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from triage.config.profile.file import Profile
@@ -10,10 +12,10 @@ from triage.config.profile.uses import RESERVED, SESSION, STATUS
 from triage.core.events import FaultClaim, Reading
 from triage.core.vocabulary import BootReason
 from triage.drivers.profiles.conditions import prepare, why_not
-from triage.drivers.profiles.derived import derivations, own_names, units
+from triage.drivers.profiles.derived import Compute, derivations, own_names, units
 from triage.drivers.profiles.faults import FaultReader
 from triage.drivers.profiles.readings import Meter, SessionReader, StatusReader, factor
-from triage.drivers.profiles.values import Value, Values, find, number, table, text, visible
+from triage.drivers.profiles.values import ImpossibleError, Value, Values, find, number, table, text, visible
 
 __all__ = ["RESERVED", "Interpreter", "Sighting"]
 
@@ -67,7 +69,7 @@ class Interpreter:
         self._of_connector = [(each.name, each.compute) for each in derived if each.own]
         self._status = StatusReader(profile.status)
         self._meter = Meter(profile, known)
-        self._session = SessionReader(profile.session)
+        self._session = SessionReader(profile.session, profile.values)
         self._faults = FaultReader(profile.faults, self._own)
         self._expected = [(each, prepare(each), self._asks_connectors(each)) for each in profile.identity.expect]
         boot = profile.boot
@@ -124,14 +126,12 @@ class Interpreter:
 
     def _look(self, values: Values) -> _Look:
         pile = dict(values.pile)
-        for name, compute in self._of_pile:
-            pile[name] = compute(pile)
         look = _Look(pile, [], [], list(values.impossible), [])
+        _make(self._of_pile, pile, look.wrong, "")
         for connector in self._numbers:
             own = values.connectors.get(connector)
             view = {**pile, **own} if own else dict(pile)
-            for name, compute in self._of_connector:
-                view[name] = compute(view)
+            _make(self._of_connector, view, look.wrong, f" of connector {connector}")
             look.readings.append(self._reading(connector, view, look))
             look.connectors.append((connector, view))
         return look
@@ -192,3 +192,13 @@ class Interpreter:
 
     def _word(self, look: _Look, name: str | None) -> str | None:
         return visible(text(self._value(look, name)))[:_WORD_LIMIT] or None
+
+
+def _make(made: Sequence[tuple[str, Compute]], view: dict[str, Value], wrong: list[str], of: str) -> None:
+    """Put into ``view`` what is made of its values; what cannot be is none, and is added to ``wrong``."""
+    for name, compute in made:
+        try:
+            view[name] = compute(view)
+        except ImpossibleError as error:
+            view[name] = None
+            wrong.append(f"{name}{of} {error}")

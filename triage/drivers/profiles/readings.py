@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from triage.config.profile.file import Profile
 from triage.config.profile.meaning import Condition, Session, StatusRule
@@ -98,9 +98,11 @@ class Meter:
 class SessionReader:
     """Whether somebody charges: as the profile says, or by the status where it says nothing."""
 
-    def __init__(self, session: Session | None) -> None:
+    def __init__(self, session: Session | None, read: Collection[str]) -> None:
+        """``read`` are the values the device itself says, those made of others apart."""
         self._session = session
         self._id = None if session is None else session.id
+        self._said_by_itself = self._id is not None and self._id in read
         self._live = [prepare(each) for each in _conditions(session, "live")]
         self._none = [prepare(each) for each in _conditions(session, "none")]
 
@@ -114,7 +116,9 @@ class SessionReader:
             return name, True
         if any(holds(view) for holds in self._live):
             return LIVE, True
-        return None, told is not None or any(holds(view) for holds in self._none)
+        # A value that is there and None was said to be none; one that was never said is not there at all.
+        said = told is not None or (self._said_by_itself and self._id in view)
+        return None, said or any(holds(view) for holds in self._none)
 
 
 def factor(unit: str | None) -> float:

@@ -26,7 +26,10 @@ class ImpossibleError(TriageError):
 
 
 class Values(Struct):
-    """One whole look at a device. ``impossible`` tells which value said what, and what would be possible."""
+    """One whole look at a device. ``impossible`` tells which value said what, and what would be possible.
+
+    A value that is there and None was said to be none; one that was never said, or that the device has not, is missing.
+    """
 
     pile: dict[str, Value] = field(default_factory=dict)
     connectors: dict[int, dict[str, Value]] = field(default_factory=dict)

@@ -355,3 +355,38 @@ def test_a_restart_during_an_outage_of_ours_is_seen_but_not_by_what_waited_at_th
     assert isinstance(born, PileStatus)
     assert isinstance(event, Telemetry)
     assert (born.boot_id, event.uptime_s) == ("start 2026-11-21T08:10:40Z", 40)
+
+
+OUTLETS = """
+connectors: 2
+mqtt:
+  first_connector: 3
+  values:
+    state: {topic: "go/{device}/st", path: "ch[?n==`{connector}`] | [0].st", of: connector}
+    err: {topic: "go/{device}/st", path: "ch[?n==`{connector}`].err | [0]", of: connector}
+    ses: {topic: "go/{device}/st", path: "ch[?n==`{connector}`] | [0].ses", invalid: ["-"], of: connector}
+status:
+  - from: state
+    map: {idle: available, charging: charging}
+faults:
+  - from: err
+    codes: {comm: CommunicationFault}
+session: {id: ses}
+"""
+
+
+@pytest.mark.parametrize("nobody", [None, "", 0, "-"])
+def test_an_outlet_that_says_null_has_no_fault_and_no_session(nobody: object) -> None:
+    speech = Speech(OUTLETS, connectors=2)
+    speech.say("go/p-1/st", {"ch": [{"n": 3, "st": "idle", "err": "comm", "ses": "A-1"}]})
+    first, second = reading(speech).readings
+    assert (first.session, first.session_known) == ("A-1", True)
+    assert (second.session, second.session_known) == (None, False), "never heard"
+    speech.say("go/p-1/st", {"ch": [{"n": 4, "st": "idle", "err": None, "ses": nobody}]}, 1.0)
+    told = reading(speech)
+    assert [(claim.code, claim.connector) for claim in told.faults] == [("CommunicationFault", 1)]
+    assert [(each.session, each.session_known) for each in told.readings] == [("A-1", True), (None, True)]
+    speech.say("go/p-1/st", {"ch": [{"n": 3, "err": None, "ses": nobody}]}, 2.0)
+    told = reading(speech)
+    assert told.faults == ()
+    assert [(each.session, each.session_known) for each in told.readings] == [(None, True), (None, True)]

@@ -11,7 +11,7 @@ from triage.core.events import Registration
 from triage.core.vocabulary import Action
 from triage.drivers.modbus.course import Await, Pause, Send, moves
 from triage.drivers.modbus.endpoint import Address, address_of
-from triage.drivers.modbus.messages import ExceptionReplyError, reply_error
+from triage.drivers.modbus.messages import ExceptionReplyError, SilentError, reply_error
 from triage.drivers.modbus.room import Kind, plan
 from triage.errors import InputError
 
@@ -163,3 +163,17 @@ def test_exceptions_are_told_apart(code: int, kind_: str, alive: bool, arrived: 
     error = reply_error(code)
     assert isinstance(error, ExceptionReplyError)
     assert (error.kind, error.alive, error.arrived, error.code) == (kind_, alive, arrived, code)
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 7, 8, 99])
+def test_an_exception_is_the_devices_no(code: int) -> None:
+    assert reply_error(code).declined
+
+
+@pytest.mark.parametrize("code", [4, 5, 6, 10, 11])
+def test_failing_taking_its_time_and_being_busy_or_away_are_no_refusals(code: int) -> None:
+    assert not reply_error(code).declined
+
+
+def test_what_did_not_answer_declined_nothing() -> None:
+    assert not SilentError("no answer").declined

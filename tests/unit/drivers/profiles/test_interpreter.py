@@ -134,6 +134,25 @@ def test_an_impossible_value_is_told_once() -> None:
     assert wrong == ("u says 999", "temperature_c (t) says 999 degC; possible is -60 to 250 degC")
 
 
+def test_what_is_made_beyond_its_range_is_wrong() -> None:
+    made = profile(
+        values={"u": {"unit": "V"}, "i": {"unit": "mA", "of": "connector", "stride": 1}},
+        derived={
+            "load": {"product": ["u", "i"], "unit": "kW", "range": [0, 22]},
+            "double": {"sum": ["load", "load"]},
+            "half": {"first": ["u"], "range": [-10, 300]},
+        },
+        readings={"power_w": "double"},
+    )
+    interpreter = Interpreter(made, 2)
+    sighting = interpreter.see(Values(pile={"u": 300}, connectors={1: {"i": 73_000}, 2: {"i": 74_000}}))
+    assert sighting.wrong == ("load of connector 2 is 22.2 kW; possible is 0 to 22 kW",)
+    assert [reading.power_w for reading in sighting.readings] == [43_800, None]
+    assert interpreter.views(Values(pile={"u": 301}))[0]["half"] is None
+    assert interpreter.see(Values(pile={"u": 301})).wrong == ("half is 301 V; possible is -10 to 300 V",)
+    assert interpreter.see(Values(pile={"u": None})).wrong == ()
+
+
 # --- session ---------------------------------------------------------------------------------------------------------
 
 
@@ -175,7 +194,11 @@ def test_the_status_tells_the_session_where_nothing_else_does(
         ({"id": "s"}, {"s": ""}, (None, True)),
         ({"id": "s"}, {"s": "00000000"}, (None, True)),
         ({"id": "s"}, {"s": False}, (None, True)),
-        ({"id": "s"}, {"s": None}, (None, False)),
+        ({"id": "s"}, {"s": None}, (None, True)),
+        ({"id": "s"}, {}, (None, False)),
+        ({"id": "s", "live": [{"a": 2}]}, {"s": None, "a": 2}, ("live", True)),
+        ({"id": "made"}, {"s": None}, (None, False)),
+        ({"id": "made"}, {"s": ""}, (None, True)),
         ({"id": "s"}, {"s": "x" * 300}, ("x" * 100, True)),
         ({"live": [{"s": 1}], "none": [{"s": 0}]}, {"s": 1}, ("live", True)),
         ({"live": [{"s": 1}], "none": [{"s": 0}]}, {"s": 0}, (None, True)),
@@ -192,7 +215,8 @@ def test_the_status_tells_the_session_where_nothing_else_does(
 def test_the_profile_tells_the_session(
     told: dict[str, Any], said: dict[str, Value], session: tuple[str | None, bool]
 ) -> None:
-    made = profile(values={"a": {}, "s": {}}, status=[{"from": "a", "map": MAP}], session=told)
+    derived = {"made": {"first": ["s"]}}
+    made = profile(values={"a": {}, "s": {}}, derived=derived, status=[{"from": "a", "map": MAP}], session=told)
     reading = see(made, **said).readings[0]
     assert (reading.session, reading.session_known) == session
 
