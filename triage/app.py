@@ -18,6 +18,7 @@ from triage.core.draft import Rules
 from triage.core.effects import Changes
 from triage.core.engine import Engine
 from triage.core.events import Registration, Started
+from triage.core.vocabulary import Mode
 from triage.errors import StoreError, StoreRefusedError
 from triage.interfaces import Desk, Driver, Ledger, Lookups, Queries
 from triage.metrics import Metrics
@@ -63,7 +64,7 @@ class Store(Ledger, Lookups, Queries, Protocol):
 class Devices(Protocol):
     """Who makes the drivers that a fleet needs."""
 
-    def adopt(self, registrations: Any, profiles: Any) -> Mapping[str, Driver]:
+    def adopt(self, registrations: Any, profiles: Any, mode: Mode) -> Mapping[str, Driver]:
         """The drivers by the profile they speak, for the fleet as it is now."""
 
     def trouble(self) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from triage.config.profile.file import NATIVE, Profile
 from triage.config.settings import Settings
 from triage.core.events import FaultClaim, Registration
 from triage.core.means import POWER_SWITCH, Dialect
-from triage.core.vocabulary import REBOOTS, Action
+from triage.core.vocabulary import REBOOTS, Action, Mode
 from triage.drivers.dialect.driver import DialectDriver
 from triage.drivers.modbus.driver import ModbusDriver
 from triage.drivers.mqtt.driver import MqttDriver
@@ -50,8 +50,11 @@ class Channels:
         self._dialect: DialectDriver | None = None
         self._power: PowerSwitches | None = None
 
-    def adopt(self, registrations: Sequence[Registration], profiles: Profiles) -> dict[str, Driver]:
-        """The drivers by the profile they speak, for the fleet and the profiles as they are now."""
+    def adopt(self, registrations: Sequence[Registration], profiles: Profiles, mode: Mode) -> dict[str, Driver]:
+        """The drivers by the profile they speak, for the fleet, the profiles and the policy's mode as they are now."""
+        if mode is Mode.SHADOW:
+            # Nothing is sent in shadow, not even what keeps a device under remote control.
+            profiles = {name: each.model_copy(update={"keepalive": None}) for name, each in profiles.items()}
         devices = [(row, profiles[row.profile]) for row in registrations if row.profile != NATIVE]
         switches = switch_registrations(registrations, profiles)
         devices += [(row, profiles[row.profile]) for row in switches]

@@ -148,7 +148,7 @@ def join(settings: Settings, clock: SteadyClock, broker_url: str, files: Files) 
         rules=files.rules,
         registrations=files.registrations,
         store=SqlStore(settings.database.url),
-        drivers=channels.adopt(files.registrations, files.profiles),
+        drivers=channels.adopt(files.registrations, files.profiles, files.rules.policy.mode),
         devices=channels,
         desks=make_desks(settings),
         clock=clock,
@@ -255,6 +255,6 @@ def reload(app: App, path: Path, environ: Mapping[str, str]) -> None:
             log.error("reload refused; the old files stay in force", fault=str(fault))  # noqa: TRY400 - a person's mistake
         return
     devices = app.parts.devices
-    drivers = None if devices is None else devices.adopt(files.registrations, files.profiles)
+    drivers = None if devices is None else devices.adopt(files.registrations, files.profiles, files.rules.policy.mode)
     app.adopt(files.rules, files.registrations, drivers)
     log.info("reloaded", plans=len(files.rules.plans.plans), piles=len(files.registrations))

@@ -97,6 +97,10 @@ def _fault(document: Document, at: Place, owner: list[type[BaseModel]], detail: 
         return document.fault(at, "unknown key", _suggest(str(at[-1]), owner))
     if kind == "missing":
         return document.fault(at, "this key is required and missing", "add it")
+    if kind in _SIZES:
+        wanted = detail["ctx"][_SIZES[kind]]
+        few = "at least" if kind == "too_short" else "at most"
+        return document.fault(at, f"needs {few} {wanted} {'entry' if wanted == 1 else 'entries'}")
     problem = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     problem = problem[:1].lower() + problem[1:]
     return document.fault(at, problem, _shown(at, detail["input"]))
@@ -108,6 +112,9 @@ def _shown(at: Place, given: Any) -> str:
         return "what was given is not shown: it may hold a secret"
     return f"given: {given!r}"[:120] if isinstance(given, (str, int, float, bool)) or given is None else ""
 
+
+_SIZES = {"too_short": "min_length", "too_long": "max_length"}
+"""Findings about lists and mappings with too few or too many entries, and where pydantic keeps how many it wants."""
 
 _SHAPES = {
     "bool_type": "true or false",

@@ -21,6 +21,9 @@ ONSETS_KEPT = 16
 DRIFT_SHARE = 0.06
 """By how much of an uptime two clocks may differ, a little more than our own clock is ever slewed."""
 
+NO_NUMBER = -1
+"""Stands for the number of a late reading that has none."""
+
 BOOT_SLACK_S = 10.0
 """How much the ways of two messages may differ in time before a boot is told wrongly."""
 
@@ -43,14 +46,14 @@ def doubt(pile: Pile, message: Telemetry) -> Pile:
     """``pile`` after a late message: only its number is kept, to see whether the next one follows it."""
     if message.retained:
         return pile
-    if message.seq is None:
-        return replace(pile, late=None)
     since = pile.late[1] if pile.late is not None and _follows(pile, message) else message.received_at
-    return replace(pile, late=(message.seq, since))
+    return replace(pile, late=(NO_NUMBER if message.seq is None else message.seq, since))
 
 
 def _follows(pile: Pile, message: Telemetry) -> bool:
-    return message.seq is not None and pile.late is not None and message.seq > pile.late[0]
+    if pile.late is None:
+        return False
+    return message.seq is None or message.seq > pile.late[0]  # a polled device numbers nothing, and queues nothing
 
 
 def _apart(pile: Pile, message: Telemetry, policy: Policy) -> bool:

@@ -190,6 +190,58 @@ ADDRESSES = [
         ),
     ),
     (
+        "energy: {table: holding, address: 8, type: f32,",
+        "energy: {table: holding, address: 7, type: i16,",
+        (
+            "modbus.registers.energy.address: overlaps a part of power (holding) "
+            "(mend an address or a type, or say in a `note` why both are right)"
+        ),
+    ),
+    (
+        "energy: {table: holding, address: 8, type: f32,",
+        "energy: {table: holding, address: 6, type: i16,",
+        (
+            "modbus.registers.energy.address: overlaps a part of power (holding) "
+            "(mend an address or a type, or say in a `note` why both are right)"
+        ),
+    ),
+    (
+        "scale: 0.1, unit: V}",
+        "scale: 0.1, unit: V, invalid: [0xFFFF, 6553.5]}",
+        (
+            "modbus.registers.voltage.invalid[1]: 6553.5 can never come: the raw number of a u16 is a whole one "
+            "(write the raw number, before scale and offset)"
+        ),
+    ),
+    (
+        "scale: 0.1, unit: V}",
+        "scale: 0.1, unit: V, invalid: [0xFFFFFFFF]}",
+        "modbus.registers.voltage.invalid[0]: 4294967295 can never come: the raw number is -32768 to 65535 (write",
+    ),
+    (
+        "small: {table: holding, address: 13, type: u8, byte: low}",
+        "small: {table: holding, address: 13, type: u8, byte: low, invalid: [0xFFFF]}",
+        "modbus.registers.small.invalid[0]: 65535 can never come: the raw number is -128 to 255 (write",
+    ),
+    (
+        "type: u16, mask: 0x0F, access: rw}",
+        "type: u16, mask: 0x0F, access: rw, invalid: [0xFFFF]}",
+        (
+            "modbus.registers.mode.invalid[0]: 65535 can never come: the raw number is 0 to 15 "
+            "(write the raw number after shift and mask, before scale and offset)"
+        ),
+    ),
+    (
+        "type: f32, unit: kWh}",
+        "type: f32, unit: kWh, invalid: [1.0e+39]}",
+        "modbus.registers.energy.invalid[0]: 1e+39 can never come: no f32 holds it (write the raw number,",
+    ),
+    (
+        "type: u32, unit: W}",
+        "type: bcd32, unit: W, invalid: [0xFFFFFFFF]}",
+        "modbus.registers.power.invalid[0]: 4294967295 can never come: the raw number is 0 to 99999999 (write",
+    ),
+    (
         "scale: 0.1, unit: V}",
         "scale: 0.0, unit: V}",
         "modbus.registers.voltage.scale: no device scales by 0.0 (give what one raw step is worth)",
@@ -248,20 +300,21 @@ status: [{is: unknown}]
 
 def test_overlaps_that_are_meant() -> None:
     same = "energy: {table: holding, address: 6, type: u32, unit: Wh}"
-    half = "energy: {table: holding, address: 7, type: u16, unit: Wh}"
+    half = "energy: {table: holding, address: 7, type: u16, unit: Wh, note: The low word alone.}"
+    bits = "energy: {table: holding, address: 7, type: u16, unit: Wh, mask: 0xF}"
     noted = "energy: {table: holding, address: 7, type: u32, unit: Wh, note: Two ways to read it.}"
     other = "energy: {table: input, address: 7, type: u32, unit: Wh}"
     unit = "energy: {table: holding, address: 7, type: u32, unit: Wh, unit_id: 9}"
-    for instead in (same, half, noted, other, unit):
+    for instead in (same, half, bits, noted, other, unit):
         assert found(MODBUS.replace("energy: {table: holding, address: 8, type: f32, unit: kWh}", instead)) == []
 
 
 MEANING = [
     (
         '"1": GroundFailure,',
-        '"1": GroundFault,',
+        '"1": GroundFailur,',
         (
-            "faults[0].codes.1: no fault table knows 'GroundFault' "
+            "faults[0].codes.1: no fault table knows 'GroundFailur' "
             "(did you mean 'GroundFailure'? `unknown` is always right)"
         ),
     ),
@@ -584,6 +637,150 @@ def test_an_action_must_tell_the_device_something() -> None:
     assert str(fault).endswith("actions.reset_soft.steps: nothing is told to the device (add what is sent to it)")
 
 
+@pytest.mark.parametrize(
+    ("type_", "marker"),
+    [("u16", -1), ("i16", 0xFFFF), ("i16", -32768), ("u32", 0xFFFFFFFF), ("bits16", 0xFFFF), ("f32", 3.4e38)],
+)
+def test_markers_may_be_written_as_words_or_as_numbers(type_: str, marker: float) -> None:
+    one = f"modbus:\n  registers:\n    a: {{table: holding, address: 1, type: {type_}, invalid: [{marker:.10g}]}}\n"
+    assert found(HEAD + one + "status: [{is: unknown}]\n") == []
+
+
+MADE = [
+    ("range: [5, 5]", "derived.load.range: `range` is [least, most] (put the lesser number first)"),
+    ("range: [9, 5]", "derived.load.range: `range` is [least, most] (put the lesser number first)"),
+]
+
+
+@pytest.mark.parametrize(("range_", "told"), MADE)
+def test_ranges_of_what_is_made(range_: str, told: str) -> None:
+    load = "load: {product: [voltage, current], unit: W}"
+    check(MODBUS, load, f"load: {{product: [voltage, current], unit: W, {range_}}}", told)
+    assert found(MODBUS.replace(load, "load: {product: [voltage, current], unit: W, range: [0, 5]}")) == []
+
+
+def test_a_text_has_no_range() -> None:
+    told = "derived.name.range: `range` is for numbers, and this is a text (leave it out)"
+    check(MODBUS, "name: {join: [model, state]}", "name: {join: [model, state], range: [0, 1]}", told)
+
+
+STOP = """  stop_session:
+    does: {en: Ends it., zh: 结束。}
+    steps:
+      - {step}
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "fine"),
+    [
+        ('publish: {topic: "x/{device}/do", payload: stop}', False),
+        ('publish: {topic: "x/{device}/{connector}/do", payload: stop}', True),
+        ('publish: {topic: "x/{device}/do", payload: "stop {connector}"}', True),
+    ],
+)
+@pytest.mark.parametrize("action", ["stop_session", "unlock"])
+def test_what_is_meant_for_one_connector_over_mqtt_must_name_it(action: str, step: str, *, fine: bool) -> None:
+    told = MQTT + STOP.replace("{step}", step).replace("stop_session", action)
+    problems = [f"{fault.field}: {fault.problem} ({fault.remedy})" for fault in found(told)]
+    wrong = (
+        f"actions.{action}.steps: is told to the whole pile, and the model has several connectors "
+        "(name {connector} in the topic or the payload, or say in a `note` why that is right)"
+    )
+    assert problems == ([] if fine else [wrong])
+    assert found(told.replace("  " + action + ":\n", "  " + action + ":\n    note: It is so.\n")) == []
+    assert found(told.replace("mqtt:\n", "connectors: 1\nmqtt:\n", 1).replace(action, "set_availability")) == []
+
+
+def test_what_is_meant_for_one_connector_over_modbus_must_write_its_register() -> None:
+    several = MODBUS.replace("modbus:\n", "connectors: 2\nmodbus:\n", 1)
+    step = STOP.replace("{step}", "write: {command: 2}")
+    (fault,) = found(several + step)
+    assert (fault.field, fault.problem) == (
+        "actions.stop_session.steps",
+        "is told to the whole pile, and the model has several connectors",
+    )
+    assert fault.remedy == "write a register that is `of: connector`, or say in a `note` why that is right"
+    assert found(MODBUS + step) == [], "whether it has several, nothing tells"
+    assert found(several + step.replace("    steps", "    note: It has one socket a command.\n    steps")) == []
+    own = several.replace("type: u16, access: w, allowed", "type: u16, of: connector, stride: 50, access: w, allowed")
+    assert found(own + step) == []
+
+
+PATHS = [
+    (
+        "ch[?n=={connector}] | [0].out",
+        (
+            "mqtt.values.output.path: is no JMESPath (column 8) "
+            "(a number in a filter stands between backticks: [?n == `{connector}`])"
+        ),
+    ),
+    (
+        "ch[?n=='{connector}'] | [0].out",
+        "mqtt.values.output.path: '{connector}' in quotes is a text, and no number is equal to it (write [?n == `",
+    ),
+    (
+        "ch[?'{connector}' == n.id].out | [0]",
+        "mqtt.values.output.path: '{connector}' in quotes is a text, and no number is equal to it (write [?n == `",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "told"), PATHS)
+def test_a_number_in_a_filter_stands_between_backticks(path: str, told: str) -> None:
+    check(MQTT, 'path: "params.out"', f'path: "{path}"', told)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "ch[?n==`{connector}`] | [0].out",
+        "ch[?to_string(n)=='{connector}'] | [0].out",
+        "ch[?n=='C{connector}'] | [0].out",
+        "ch[{connector}].out",
+        "ch[0:{connector}] | [0].out",
+    ],
+)
+def test_other_ways_of_naming_a_connector(path: str) -> None:
+    assert found(MQTT.replace('path: "params.out"', f'path: "{path}"')) == []
+
+
+@pytest.mark.parametrize(
+    ("payload", "told"),
+    [
+        ('{"do":"boot","n":{connector},}', "is no JSON once its places are filled: "),
+        (
+            '{"do":boot}',
+            "is no JSON once its places are filled: Expecting value: line 1 column 7 (char 6) (texts stand",
+        ),
+        ('{"id":{id}}', "is no JSON once its places are filled: "),
+        ('[{"id":"{id}"}', "is no JSON once its places are filled: "),
+        ("{do: boot}", "is no JSON once its places are filled: "),
+    ],
+)
+def test_a_payload_that_looks_like_json_is_json(payload: str, told: str) -> None:
+    old = '{"do":"boot","n":{connector},"at":{now_ms}}'
+    check(MQTT, old, payload, f"actions.reset_soft.steps[0].publish.payload: {told}")
+    asked = '{"id":"{id}","x":{"y":1}}'
+    if "{connector}" not in payload:
+        check(MQTT, asked, payload, f"mqtt.ask[0].payload: {told}")
+
+
+@pytest.mark.parametrize("payload", ["boot", "", "{id},{connector}", "$FR", "5 {device}", "(1]"])
+def test_any_other_payload_is_the_devices_own_affair(payload: str) -> None:
+    assert found(MQTT.replace('{"do":"boot","n":{connector},"at":{now_ms}}', payload)) == []
+
+
+def test_the_opposite_of_a_fault_is_no_suggestion() -> None:
+    names = frozenset({"UnderTemperature", "GroundFailure", "HighTemperature", "RcdTripped", "InternalError"})
+    for wrong, remedy in (
+        ("OverTemperature", "`triage profile faults` lists them; `unknown` is always right"),
+        ("undertemperature", "did you mean 'UnderTemperature'? `unknown` is always right"),
+    ):
+        (fault,) = found(MODBUS.replace('"1": GroundFailure,', f'"1": {wrong},'), names)
+        assert fault.remedy == remedy
+
+
 def test_a_switch_and_a_keepalive_are_looked_at_alike() -> None:
     switch = f"""{HEAD}kind: switch
 modbus:
@@ -664,9 +861,9 @@ TOPICS = [
     ),
     (
         '{"E1": GroundFailure}',
-        '{"E1": GroundFault}',
+        '{"E1": groundfailure}',
         (
-            "mqtt.events[0].codes.E1: no fault table knows 'GroundFault' "
+            "mqtt.events[0].codes.E1: no fault table knows 'groundfailure' "
             "(did you mean 'GroundFailure'? `unknown` is always right)"
         ),
     ),

@@ -24,6 +24,8 @@ class Outer(Strict):
 
     things: dict[str, Inner | str | int] = Field(default_factory=dict)
     plain: list[int] = Field(default_factory=list)
+    pair: tuple[int, ...] = Field((1, 2), min_length=2, max_length=3)
+    some: dict[str, int] = Field(default_factory=dict, max_length=1)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,9 @@ class Outer(Strict):
         ({"things": {"a": {"name": "x"}, "b": "text", "c": 3}}, []),
         ({"plain": [1, "2"]}, [("plain[1]", "integer")]),
         ({"plain": 5}, [("plain", "array")]),
+        ({"pair": [1]}, [("pair", "needs at least 2 entries")]),
+        ({"pair": [1, 2, 3, 4]}, [("pair", "needs at most 3 entries")]),
+        ({"some": {"a": 1, "b": 2}}, [("some", "needs at most 1 entry")]),
     ],
 )
 def test_each_mistake_is_told_once_and_where_it_stands(data: object, told: list[tuple[str, str]]) -> None:

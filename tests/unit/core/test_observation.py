@@ -13,6 +13,7 @@ from tests.unit.core.film import START, rules
 from triage.core.events import FaultClaim, PileStatus, Reading, Registration, Telemetry
 from triage.core.fleet import Connector, Pile
 from triage.core.observation import doubt, forget_liveness, is_late, observe, observe_status
+from triage.core.policy import Policy
 from triage.core.vocabulary import BootReason, ConnectorStatus, Link
 
 RULES = rules()
@@ -232,3 +233,23 @@ def test_a_second_reboot_with_the_same_uptime_is_seen_by_the_device_clock() -> N
     again = Telemetry(received_at=at, site="S1", pile="P1", seq=1, uptime_s=0.0, device_at=at)
     assert not is_late(known, again, POLICY)
     assert observe(known, again, RULES.faults, POLICY).booted_at == at
+
+
+def test_a_polled_pile_whose_uptime_ran_on_over_a_boot_is_believed_again() -> None:
+    """A birth said that it started, its uptime says that it did not; it numbers nothing, so nothing else can tell."""
+    policy = Policy()
+    known = blank(
+        link=Link.ONLINE, seen_since_start=True, heard_at=START, uptime_s=90_000.0, before_boot_at=START, boot_id="b2"
+    )
+    readings = [
+        Telemetry(received_at=START + timedelta(seconds=5 * beat), site="S1", pile="P1", uptime_s=90_000.0 + 5 * beat)
+        for beat in range(1, 120)
+    ]
+    believed = None
+    for reading in readings:
+        if not is_late(known, reading, policy):
+            believed = reading
+            break
+        known = doubt(known, reading)
+    assert believed is not None
+    assert policy.silent_after_s < (believed.received_at - START).total_seconds() <= policy.silent_after_s + 10

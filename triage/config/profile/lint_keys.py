@@ -12,7 +12,7 @@ from triage.config.profile.tables import plain_key
 from triage.config.profile.topics import TopicValue
 from triage.config.profile.uses import RESERVED, Findings, conditions
 from triage.config.profile.words import Scalar
-from triage.config.profile.writing import BITS, FLOATS, SIGNED, markers
+from triage.config.profile.writing import BITS, FLOATS, markers, span
 from triage.config.yamlfile import Place
 from triage.core.vocabulary import ConnectorStatus
 
@@ -68,7 +68,7 @@ def _never_register(register: Register, key: str) -> str:
         return _never_kind("number", key)
     if not _INTEGER.match(key):
         return f"{register.type} is a whole number"
-    least, most = _span(register)
+    least, most = span(register)
     if not least <= int(key) <= most:
         return f"it is {least} to {most}"
     return "it means 'no value' (`invalid`)" if int(key) in markers(register) else ""
@@ -80,17 +80,6 @@ def _never_kind(kind: str, key: str) -> str:
     if kind == "bool":
         return "" if key in _TRUTHS else "it is true or false"
     return ""
-
-
-def _span(register: Register) -> tuple[int, int]:
-    bits = BITS[register.type]
-    if register.type.startswith("bcd"):
-        return 0, 10 ** (bits // 4) - 1
-    if register.mask is not None:
-        return 0, ((1 << bits) - 1) >> register.shift & register.mask
-    if register.type in SIGNED:
-        return -(1 << (bits - 1)) >> register.shift, ((1 << (bits - 1)) - 1) >> register.shift
-    return 0, ((1 << bits) - 1) >> register.shift
 
 
 def _source(findings: Findings, name: str) -> Source | None:
@@ -146,7 +135,7 @@ def _width(source: Source) -> int | None:
         return None if source.join or source.product or source.power_of_ten or source.sum else _WIDEST
     if source.type not in BITS or source.type.startswith("bcd") or source.scale != 1.0 or source.offset:
         return None
-    return BITS[source.type] - source.shift if source.mask is None else _span(source)[1].bit_length()
+    return BITS[source.type] - source.shift if source.mask is None else span(source)[1].bit_length()
 
 
 def _condition(findings: Findings, at: Place, condition: Condition) -> None:

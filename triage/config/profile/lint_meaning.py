@@ -8,7 +8,7 @@ from triage.config.profile.lint_keys import lint_keys
 from triage.config.profile.lint_names import fault_places
 from triage.config.profile.meaning import StatusRule
 from triage.config.profile.units import conversion, sources
-from triage.config.profile.uses import Findings, near
+from triage.config.profile.uses import Findings, near_fault
 from triage.config.profile.words import FACTORS
 from triage.config.yamlfile import Place
 
@@ -21,7 +21,9 @@ def lint_meaning(findings: Findings, faults: Collection[str] | None) -> None:
     if faults is not None:
         for at, name in fault_places(findings):
             if name not in faults and name != UNKNOWN:
-                findings.add(at, f"no fault table knows {name!r}", f"{near(name, faults)} `unknown` is always right")
+                findings.add(
+                    at, f"no fault table knows {name!r}", f"{near_fault(name, faults)} `unknown` is always right"
+                )
     _units(findings)
     lint_keys(findings)
     _hidden(findings)

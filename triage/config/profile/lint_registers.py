@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from triage.config.profile.addresses import AddressError, base_address, wire_address, wire_unit
+from triage.config.profile.meaning import Derived
 from triage.config.profile.registers import Modbus, Register
 from triage.config.profile.scaling import SCALE_LIMITS
 from triage.config.profile.topics import TopicValue
 from triage.config.profile.uses import Findings
+from triage.config.profile.writing import never_read
 from triage.config.yamlfile import Place
 
 MOST_CONNECTORS = 64
@@ -20,6 +22,7 @@ def lint_registers(findings: Findings) -> None:
     if device is not None:
         for name, register in device.registers.items():
             _numeric(findings, (*_AT, name), register)
+            _markers(findings, (*_AT, name, "invalid"), register)
             _placed(findings, device, (*_AT, name), register)
         _stepped(findings, device)
         _overlaps(findings, device)
@@ -65,7 +68,7 @@ def _stepped(findings: Findings, device: Modbus) -> None:
 
 
 def _overlaps(findings: Findings, device: Modbus) -> None:
-    """Values of several registers that share some and differ in others: one address is wrong."""
+    """Values that share some registers and differ in others: one is wrong. Parts by ``mask`` are meant."""
     placed: list[tuple[str, int, int, int, str, Register]] = []
     for name, register in device.registers.items():
         try:
@@ -79,8 +82,9 @@ def _overlaps(findings: Findings, device: Modbus) -> None:
         for other in placed[index + 1 :]:
             if other[:2] != (table, unit) or other[2] >= end:
                 break
-            crossing = placed[index][2] < other[2] and other[3] > end
-            if crossing and register.note is None and other[5].note is None:
+            partly = (placed[index][2], end) != other[2:4]
+            bits = any(each.mask is not None or each.shift for each in (register, other[5]))
+            if partly and not bits and register.note is None and other[5].note is None:
                 remedy = "mend an address or a type, or say in a `note` why both are right"
                 findings.add((*_AT, other[4], "address"), f"overlaps a part of {name} ({table})", remedy)
 
@@ -93,6 +97,17 @@ def _numeric(findings: Findings, at: Place, register: Register) -> None:
             findings.add((*at, name), f"`{name}` is for numbers, and this is a {register.type}", "leave it out")
 
 
+def _markers(findings: Findings, at: Place, register: Register) -> None:
+    """What means "no value" must be a raw number that can come; a scaled one would be taken for a value."""
+    for index, marker in enumerate(register.invalid):
+        problem = never_read(register, marker)
+        if problem:
+            remedy = "write the raw number, before scale and offset"
+            if register.mask is not None or register.shift:
+                remedy = "write the raw number after shift and mask, before scale and offset"
+            findings.add((*at, index), f"{marker} can never come: {problem}", remedy)
+
+
 def _scales(findings: Findings) -> None:
     profile = findings.profile
     inside: Place = ("mqtt", "values") if profile.modbus is None else _AT
@@ -101,7 +116,12 @@ def _scales(findings: Findings) -> None:
     for at, scale in places:
         if not SCALE_LIMITS[0] <= abs(scale) <= SCALE_LIMITS[1]:
             findings.add((*at, "scale"), f"no device scales by {scale}", "give what one raw step is worth")
-    for name, value in profile.values.items():
-        pair = value.range
-        if isinstance(value, TopicValue) and pair is not None and pair[0] >= pair[1]:
-            findings.add((*inside, name, "range"), "`range` is [least, most]", "put the lesser number first")
+    bounded: list[tuple[Place, TopicValue | Derived]] = [
+        ((*inside, name), value) for name, value in profile.values.items() if isinstance(value, TopicValue)
+    ]
+    bounded.extend((("derived", name), derived) for name, derived in profile.derived.items())
+    for at, each in bounded:
+        if each.range is not None and each.range[0] >= each.range[1]:
+            findings.add((*at, "range"), "`range` is [least, most]", "put the lesser number first")
+        if each.range is not None and isinstance(each, Derived) and each.join:
+            findings.add((*at, "range"), "`range` is for numbers, and this is a text", "leave it out")

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
+from typing import TYPE_CHECKING
 
-from triage.config.profile.actions import Publish, Step
+from triage.config.profile.actions import ActionSpec, Publish, Step
 from triage.config.profile.registers import Modbus
 from triage.config.profile.topics import COMMAND_PLACES
 from triage.config.profile.uses import Findings, near, steps
 from triage.config.profile.writing import UnwritableError, raw_for, writes_whole_words
 from triage.config.yamlfile import Place
-from triage.core.vocabulary import READS
+from triage.core.vocabulary import READS, REBOOTS, Action
+
+if TYPE_CHECKING:
+    from triage.config.profile.file import Profile
 
 _BRACES = re.compile(r"\{([A-Za-z_][A-Za-z0-9_-]*)\}")
+_EXAMPLE = re.compile(r"\{(device|connector|id|now_ms)\}")
 _LIKELY = 0.75
 
 
@@ -33,6 +39,32 @@ def lint_steps(findings: Findings) -> None:
             findings.add(("actions", action.value, "answer"), "Modbus answers no commands", "use `expect` in the steps")
         if action not in READS and all(step.write is None and step.publish is None for step in spec.steps):
             findings.add(("actions", action.value, "steps"), "nothing is told to the device", "add what is sent to it")
+        _whole_pile(findings, action, spec)
+
+
+def _whole_pile(findings: Findings, action: Action, spec: ActionSpec) -> None:
+    """What ends one connector's session, or releases its cable, must not be told to all of them unawares."""
+    profile = findings.profile
+    one = action in REBOOTS | READS | {Action.SET_AVAILABILITY} or spec.note is not None
+    if one or not _several(profile):
+        return
+    sent = [
+        text for step in spec.steps if step.publish is not None for text in (step.publish.topic, step.publish.payload)
+    ]
+    registers = profile.modbus.registers if profile.modbus is not None else {}
+    written = [registers[name] for step in spec.steps for name in step.write or () if name in registers]
+    if any("{connector}" in text for text in sent) or any(register.of == "connector" for register in written):
+        return
+    if sent or written:
+        what = "name {connector} in the topic or the payload" if sent else "write a register that is `of: connector`"
+        problem = "is told to the whole pile, and the model has several connectors"
+        findings.add(("actions", action.value, "steps"), problem, f"{what}, or say in a `note` why that is right")
+
+
+def _several(profile: Profile) -> bool:
+    if profile.connectors is not None:
+        return profile.connectors > 1
+    return any(value.of == "connector" for value in profile.values.values())
 
 
 def _transport(findings: Findings, at: Place, step: Step) -> None:
@@ -75,3 +107,17 @@ def _template(findings: Findings, at: Place, topic: str, payload: str, places: f
     for word in _BRACES.findall(payload):
         if word not in places and difflib.get_close_matches(word.lower(), places, n=1, cutoff=_LIKELY):
             findings.add((*at, "payload"), f"nothing fills {{{word}}}", f"known: {known}")
+            return
+    _json(findings, (*at, "payload"), payload)
+
+
+def _json(findings: Findings, at: Place, payload: str) -> None:
+    """A payload that looks like JSON must be JSON once its places are filled."""
+    filled = _EXAMPLE.sub(lambda hit: "1" if hit[1] in {"connector", "now_ms"} else "x", payload)
+    if not filled.lstrip().startswith(("{", "[")):
+        return
+    try:
+        json.loads(filled)
+    except ValueError as error:
+        problem = f"is no JSON once its places are filled: {error}"
+        findings.add(at, problem, 'texts stand between quotes: {"id": "{id}", "n": {connector}}')

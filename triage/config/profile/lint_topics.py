@@ -15,6 +15,10 @@ from triage.config.profile.uses import Findings, near
 from triage.config.yamlfile import Place as At
 
 _CONNECTOR = "{connector}"
+_UNLIKELY = "735190264"
+"""Stands for a connector's number, to be found again in an expression."""
+
+_BARE = re.compile(r"[=<>]\s*\{connector\}|\{connector\}\s*[=!<>]")
 _KNOWN = frozenset(jmespath.functions.Functions.FUNCTION_TABLE)
 
 
@@ -62,8 +66,15 @@ def _paths(findings: Findings, at: At, paths: dict[str, str | None], *, text: bo
         except jmespath.exceptions.JMESPathError as error:
             where = getattr(error, "lex_position", getattr(error, "lexer_position", None))
             column = "" if where is None else f" (column {where + 1})"
-            findings.add((*at, field), f"is no JMESPath{column}", 'quote names with other signs: "switch:0".output')
+            remedy = 'quote names with other signs: "switch:0".output'
+            if _BARE.search(path):
+                remedy = "a number in a filter stands between backticks: [?n == `{connector}`]"
+            findings.add((*at, field), f"is no JMESPath{column}", remedy)
             continue
+        if _CONNECTOR in path and _is_text(jmespath.compile(path.replace(_CONNECTOR, _UNLIKELY)).parsed):
+            problem = "'{connector}' in quotes is a text, and no number is equal to it"
+            remedy = "write [?n == `{connector}`]; where the device may say a text: [?to_string(n) == '{connector}']"
+            findings.add((*at, field), problem, remedy)
         for name in _functions(parsed):
             if name not in _KNOWN:
                 findings.add((*at, field), f"JMESPath has no function {name!r}", near(name, _KNOWN))
@@ -76,6 +87,15 @@ def _functions(node: Mapping[str, Any]) -> Iterator[str]:
     for child in node["children"]:
         if isinstance(child, dict):
             yield from _functions(child)
+
+
+def _is_text(node: Mapping[str, Any]) -> bool:
+    """Whether a part of a message, as it comes, is compared with a connector's number written as a text."""
+    children = [child for child in node["children"] if isinstance(child, dict)]  # those of a slice are numbers
+    if node["type"] == "comparator":
+        texts = [child for child in children if child["type"] == "literal" and child["value"] == _UNLIKELY]
+        return bool(texts) and not any(child["type"] == "function_expression" for child in children)
+    return any(map(_is_text, children))
 
 
 def _connectors(findings: Findings, at: At, place: Place, *, of_connector: bool) -> None:

@@ -73,11 +73,23 @@ class Asked(NamedTuple):
 
 def near(name: str, known: Collection[str]) -> str:
     """A remedy: the known name that looks most like ``name``, or the first few there are."""
-    close = difflib.get_close_matches(name, sorted(known), n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    if close := _like(name, known, 0.6):
+        return f"did you mean {close!r}?"
     listed = ", ".join(sorted(known)[:_SHOWN])
     return f"there is: {listed}{', …' if len(known) > _SHOWN else ''}" if known else "there is none"
+
+
+def near_fault(name: str, known: Collection[str]) -> str:
+    """A remedy for a fault's name: only a slip of the pen is mended, for its opposite is spelt almost alike."""
+    close = _like(name, known, 0.9)
+    return f"did you mean {close!r}?" if close else "`triage profile faults` lists them;"
+
+
+def _like(name: str, known: Collection[str], least: float) -> str:
+    """The known name most like ``name``, large and small letters alike; empty when none is like enough."""
+    plain = {each.lower(): each for each in sorted(known)}
+    close = difflib.get_close_matches(name.lower(), plain, n=1, cutoff=least)
+    return plain[close[0]] if close else ""
 
 
 def uses(profile: Profile) -> Iterator[Use]:

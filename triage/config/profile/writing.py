@@ -45,6 +45,32 @@ def markers(register: Register) -> frozenset[float]:
     return frozenset(found)
 
 
+def span(register: Register) -> tuple[int, int]:
+    """The least and the greatest raw number a whole-number register can hold, bits shifted out and masked."""
+    bits = BITS[register.type]
+    if register.type.startswith("bcd"):
+        return 0, 10 ** (bits // 4) - 1
+    if register.mask is not None:
+        return 0, ((1 << bits) - 1) >> register.shift & register.mask
+    if register.type in SIGNED:
+        return -(1 << (bits - 1)) >> register.shift, ((1 << (bits - 1)) - 1) >> register.shift
+    return 0, ((1 << bits) - 1) >> register.shift
+
+
+def never_read(register: Register, marker: float) -> str:
+    """Why no words of ``register`` ever read as ``marker``, an entry of its ``invalid``; empty when some do."""
+    if register.type in FLOATS:
+        return "no f32 holds it" if register.type == "f32" and not _fits_f32(marker) else ""
+    if register.type not in BITS:
+        return ""
+    if marker != int(marker):
+        return f"the raw number of a {register.type} is a whole one"
+    least, most = span(register)
+    if register.mask is None and not register.shift and not register.type.startswith("bcd"):
+        least, most = -(1 << (BITS[register.type] - 1)), (1 << BITS[register.type]) - 1  # either way of writing a word
+    return "" if least <= marker <= most else f"the raw number is {least} to {most}"
+
+
 def writes_whole_words(register: Register) -> bool:
     """Whether writing the value leaves no other bit of its registers to chance."""
     return register.mask is None and not register.shift and register.byte is None
@@ -155,6 +181,14 @@ def _kept(number: float) -> float:
         return _float32(number)
     except OverflowError:
         return number
+
+
+def _fits_f32(number: float) -> bool:
+    try:
+        _float32(number)
+    except OverflowError:
+        return False
+    return True
 
 
 def _same(value: float, other: float) -> bool:

@@ -167,7 +167,8 @@ class Interpreter:
 
     def _starting(self, look: _Look) -> bool:
         boot = self._profile.boot
-        if boot is None or not boot.starting:
+        if boot is None or not boot.starting or self._value(look, boot.uptime) is not None:
+            # An uptime tells of a restart better: a state that only looks like one must not contradict it.
             return False
         return any(self._start(view) for view in (look.pile, *(view for _, view in look.connectors)))
 

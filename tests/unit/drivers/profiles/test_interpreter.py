@@ -366,3 +366,8 @@ def test_any_values_give_a_sighting(
         assert claim.code
         assert 0 <= claim.connector <= 3
         assert len(claim.info) <= 400
+
+
+def test_an_uptime_tells_of_a_restart_better_than_a_state_that_looks_like_one() -> None:
+    made = profile(values={"up": {"unit": "s"}}, boot={"starting": {"a": 0}, "uptime": "up"})
+    assert [see(made, a=0, up=up).starting for up in (90_000, 3, None)] == [False, False, True]
