@@ -158,7 +158,9 @@ def _notice_dropped(bed: Bed) -> None:
 
 def _unknown_session(bed: Bed) -> None:
     occupied = gates._occupied  # noqa: SLF001 - planting reaches inside
-    bed.put(gates, "_occupied", lambda question, each: occupied(question, replace(each, session_known=True)))
+    bed.put(
+        gates, "_occupied", lambda question, pile, each: occupied(question, pile, replace(each, session_known=True))
+    )
     bed.no_gate("_stale")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from triage.core import learning
 from triage.core.draft import Draft
 from triage.core.evidence import facts
 from triage.core.incident import Attempt, Evidence, Incident
@@ -32,6 +33,8 @@ def conclude(draft: Draft, incident: Incident, attempt: Attempt, result: Result,
         data={"attempt": attempt.id, "action": attempt.action.value, "result": result.value},
         also=(incident.pile,),
     )
+    if not untried(done):
+        learning.attempted(draft, incident, done)
     run = incident.run
     if run is not None and not untried(done) and attempt.step != "manual":
         run = replace(run, step=run.step + 1)

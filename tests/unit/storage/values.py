@@ -46,6 +46,8 @@ def of(kind: Any) -> st.SearchStrategy[Any]:
         return _SIMPLE[kind]
     if origin in {Union, UnionType}:
         return st.one_of([of(argument) for argument in arguments])
+    if origin is tuple and arguments[-1] is not Ellipsis:
+        return st.tuples(*[of(argument) for argument in arguments])
     if origin is tuple:
         return st.lists(of(arguments[0]), max_size=2).map(tuple)
     if origin is dict:
