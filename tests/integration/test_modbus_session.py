@@ -17,9 +17,9 @@ WITH_ID = {
 
 
 @pytest.mark.parametrize(
-    ("word", "session"), [(17, ("17", True)), (0, (None, True)), (0xFFFF, (None, True)), (None, (None, False))]
+    ("word", "session"), [(17, ("17", True)), (0, (None, True)), (0xFFFF, (None, False)), (None, (None, False))]
 )
-async def test_the_marker_means_no_session_and_a_missing_register_nothing(
+async def test_zero_means_no_session_and_a_marker_or_a_missing_register_nothing(
     word: int | None, session: tuple[str | None, bool]
 ) -> None:
     async with plant() as field:

@@ -106,7 +106,7 @@ def _session(profile: Profile) -> list[str]:
     session = profile.session
     if session is None:
         return ["live while charging, suspended, preparing or finishing; none while available; otherwise by the meter"]
-    lines = [f"its id is {session.id}; empty, 0, null or `invalid`: none"] if session.id else []
+    lines = [f"its id is {session.id}; empty, 0 or JSON null: none; `invalid`: unknown"] if session.id else []
     lines += [f"live when {wording.condition(each)}" for each in session.live]
     lines += [f"none when {wording.condition(each)}" for each in session.none]
     return [*lines, "otherwise unknown: no restart"]

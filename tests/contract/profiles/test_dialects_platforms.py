@@ -118,6 +118,15 @@ class TestHuawei:
         assert ear.reading(1).power_w == 7000.0
         assert (ear.see().uptime_s, ear.see().firmware) == (60.0, "1.2")
 
+    def test_a_null_behind_its_filter_clears_the_fault_and_ends_the_session(self) -> None:
+        said = {"Status": 255, "FaultCode": "GroundFailure", "SessionId": "S-1"}
+        ear = self.ear().say(f"{IOTDA}/properties/report", report(Connector1=said))
+        ear.say(f"{IOTDA}/properties/report", report(Connector1={"Power": 0}, Connector2={"FaultCode": None}))
+        assert (ear.codes(), ear.reading(1).session) == ([(1, "GroundFailure")], "S-1")
+        nothing = {"Status": 1, "FaultCode": None, "SessionId": None}
+        ear.say(f"{IOTDA}/properties/report", report(Connector1=nothing))
+        assert (ear.codes(), ear.reading(1).session, ear.reading(1).session_known) == ([], None, True)
+
     def test_what_it_is_told_and_how_it_answers(self) -> None:
         ear = self.ear()
         ((topic, payload),) = ear.sent(Action.RESET_HARD, id="A-1")
