@@ -154,20 +154,20 @@ def test_silence_recalls_nobody(film: Film) -> None:
 
 
 def test_a_second_trouble_joins_the_open_order(film: Film) -> None:
-    film.pile().claim("PowerModuleFailure")
+    film.pile().claim("MeterDead")
     film.run(3600)
     assert len(film.orders()) == 1
     merged = [each for each in film.all_incidents() if each.close_code is CloseCode.MERGED]
     assert len(merged) == 1
     assert merged[0].merged_into == film.the_order().incident
-    assert any("PowerModuleFailure" in line for line in film.the_order().evidence)
+    assert any("MeterDead" in line for line in film.the_order().evidence)
 
 
 def test_an_order_that_carries_two_troubles_is_proven_when_both_are_gone(film: Film) -> None:
-    film.pile().claim("PowerModuleFailure")
+    film.pile().claim("MeterDead")
     film.run(3600)
     acts(film, "accept", "arrive")
-    film.pile().faults = [each for each in film.pile().faults if each.code == "PowerModuleFailure"]
+    film.pile().faults = [each for each in film.pile().faults if each.code == "MeterDead"]
     film.pile().speak()
     film.order_act(film.the_order().id, "done")
     film.run(900)
@@ -186,7 +186,7 @@ def test_a_trouble_that_had_joined_and_comes_back_while_reporters_are_called_is_
     actor.claim("InternalError")
     film.complain("the screen shows an error and it will not start", who="1")
     film.until(film.orders, 7200)
-    actor.claim("PowerModuleFailure")
+    actor.claim("MeterDead")
     film.run(1200)
     acts(film, "accept", "arrive")
     actor.heal()
@@ -194,7 +194,7 @@ def test_a_trouble_that_had_joined_and_comes_back_while_reporters_are_called_is_
     film.run(900)
     host = film.incident(film.the_order().incident)
     assert host.state is IncidentState.CONFIRMING
-    actor.claim("PowerModuleFailure")
+    actor.claim("MeterDead")
     film.run(900)
     assert [each for each in film.orders() if each.open], "a part has failed again and nobody was told"
 
@@ -256,7 +256,7 @@ def test_one_order_a_pile_whatever_fails_on_it() -> None:
     actor = film.pile()
     actor.back()
     film.run(600)
-    actor.claim("PowerModuleFailure", connector=1)
+    actor.claim("MeterDead", connector=1)
     actor.claim("MeterDead", connector=2)
     actor.claim("GroundFailure", connector=2)
     film.run(7200)

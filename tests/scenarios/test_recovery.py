@@ -228,7 +228,7 @@ def test_an_unknown_code_beside_a_known_one_forbids_the_reset(film: Film) -> Non
 
 def test_failed_hardware_is_visited_for_its_own_reason(film: Film) -> None:
     """Only a question was asked: the order must not say that a remote recovery failed (I8)."""
-    film.pile().claim("PowerModuleFailure")
+    film.pile().claim("MeterDead")
     film.run(3600)
     assert film.sent() == []
     assert film.the_order().reason is OrderReason.PHYSICAL_DAMAGE
