@@ -123,7 +123,7 @@ class TestHuawei:
         ear = self.ear().say(f"{IOTDA}/properties/report", report(Connector1=said))
         ear.say(f"{IOTDA}/properties/report", report(Connector1={"Power": 0}, Connector2={"FaultCode": None}))
         assert (ear.codes(), ear.reading(1).session) == ([(1, "GroundFailure")], "S-1")
-        nothing = {"Status": 1, "FaultCode": None, "SessionId": None}
+        nothing: dict[str, object] = {"Status": 1, "FaultCode": None, "SessionId": None}
         ear.say(f"{IOTDA}/properties/report", report(Connector1=nothing))
         assert (ear.codes(), ear.reading(1).session, ear.reading(1).session_known) == ([], None, True)
 

@@ -182,7 +182,9 @@ class Session(Strict):
     current or power shows that nothing flows.
     """
 
-    id: Name | None = Field(None, description="value that holds the session's id; empty, 0 or JSON null: none; `invalid`: unknown")
+    id: Name | None = Field(
+        None, description="value that holds the session's id; empty, 0 or JSON null: none; `invalid`: unknown"
+    )
     live: tuple[Condition, ...] = Field((), description="a session is live when one of these holds")
     none: tuple[Condition, ...] = Field((), description="there is none when one of these holds, and no live one does")
 
