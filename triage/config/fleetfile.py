@@ -10,9 +10,10 @@ from pathlib import Path
 
 from charset_normalizer import from_bytes
 from msgspec import Struct
+from msgspec.structs import replace
 
 from triage.config.profile.file import Profile
-from triage.config.profile.wiring import misfits
+from triage.config.profile.wiring import device_of, misfits, switch_of
 from triage.config.yamlfile import read_bytes
 from triage.core.events import Registration
 from triage.errors import InputError, InputFault
@@ -83,18 +84,32 @@ def load_fleet(
     table = _read(path, FLEET_REQUIRED, FLEET_OPTIONAL)
     piles: list[Registration] = []
     seen: dict[str, int] = {}
+    devices: dict[str, str] = {}
     for line, cells in table.rows:
         row = _Row(table, line, cells)
         pile = row.registration(teams)
         if pile.pile in seen and pile.pile:
             row.fault("pile", f"pile {pile.pile!r} is already on line {seen[pile.pile]}", "give every pile its own id")
         seen.setdefault(pile.pile, line)
-        for column, problem, remedy in misfits(pile, profiles) if profiles is not None else ():
+        found = list(misfits(pile, profiles)) if profiles is not None else []
+        for column, problem, remedy in found:
             row.fault(column, problem, remedy)
+        if not found and profiles is not None and pile.profile in profiles:
+            device = device_of(pile, profiles[pile.profile])
+            other = devices.setdefault(device, pile.pile)
+            if other != pile.pile:
+                row.fault("endpoint", f"{device} is pile {other} already", "give each device one row")
         piles.append(pile)
     if table.faults:
         raise InputError(table.faults)
-    return tuple(piles)
+    return tuple(piles) if profiles is None else tuple(_spelled_alike(pile, profiles) for pile in piles)
+
+
+def _spelled_alike(pile: Registration, profiles: Mapping[str, Profile]) -> Registration:
+    """``pile`` with the one spelling of its switch, so that all piles behind one are known to be."""
+    if not pile.power_switch:
+        return pile
+    return replace(pile, power_switch=switch_of(pile.power_switch, profiles).name)
 
 
 def load_teams(path: Path) -> tuple[Team, ...]:

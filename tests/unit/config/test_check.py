@@ -7,7 +7,9 @@ import pytest
 
 from triage.config.check import check
 from triage.config.faultfile import load_fault_table
+from triage.config.fleetfile import load_fleet
 from triage.config.lexiconfile import load_lexicon
+from triage.config.profile.file import load_profiles
 from triage.core.classify import Lexicon
 from triage.errors import InputError
 
@@ -125,6 +127,60 @@ def test_a_pile_that_is_restarted_as_a_whole_is_registered_as_a_whole(house: Pat
     assert "a restart concerns them all" in found.problem
     (house / "profiles" / "box.yaml").write_text(writable + RESTART.splitlines()[0] + "\n", "utf-8")
     assert check(house / "triage.yaml", {}) == []  # a model that nobody can restart may have fewer
+
+
+def test_what_the_drivers_would_refuse_at_the_start_is_refused_by_the_check(house: Path) -> None:
+    for name in ("shelly_gen2", "tasmota", "tasmota_switch"):
+        shutil.copy(CONFIG / "profiles" / f"{name}.yaml", house / "profiles")
+    (house / "profiles" / "box.yaml").write_text(
+        PROFILE.replace("FIRE", "InternalError")
+        .replace("modbus:\n", "modbus:\n  connectors: {unit_stride: 1}\n")
+        .replace("type: u16}", "type: u16, of: connector}"),
+        "utf-8",
+    )
+    rows = [
+        ROW.format(pile="X1", profile="box", connectors=1, endpoint="http://10.0.0.1", switch=""),
+        ROW.format(pile="X2", profile="box", connectors=1, endpoint="10.0.0.1/", switch=""),
+        ROW.format(pile="X3", profile="box", connectors=1, endpoint="10.0.0.3", switch=""),
+        ROW.format(pile="X4", profile="box", connectors=1, endpoint="tcp://10.0.0.3:502", switch=""),
+        ROW.format(pile="X5", profile="box", connectors=9, endpoint="10.0.0.5", switch="").replace(".5,,", ".5,250,"),
+        ROW.format(pile="X6", profile="shelly_gen2", connectors=1, endpoint="a//b", switch=""),
+        ROW.format(pile="X7", profile="tasmota", connectors=1, endpoint="201234", switch=""),
+        ROW.format(pile="X8", profile="tasmota", connectors=1, endpoint="201234", switch=""),
+        ROW.format(pile="X9", profile="box", connectors=1, endpoint="10.0.0.9", switch="tasmota_switch@a/b#1"),
+    ]
+    fleet = house / "fleet.csv"
+    lines = len(fleet.read_text("utf-8").splitlines())
+    with fleet.open("a", encoding="utf-8") as file:
+        file.write("\n".join(rows) + "\n")
+    faults = check(house / "triage.yaml", {})
+    assert [(fault.line, fault.field) for fault in faults if fault.line is not None] == [
+        (lines + 1, "endpoint"),
+        (lines + 2, "endpoint"),
+        (lines + 4, "endpoint"),
+        (lines + 5, "connectors"),
+        (lines + 6, "endpoint"),
+        (lines + 8, "endpoint"),
+        (lines + 9, "power_switch"),
+    ]
+
+
+def test_two_spellings_of_one_switch_are_one_switch(house: Path) -> None:
+    shutil.copy(CONFIG / "profiles" / "modbus_relay.yaml", house / "profiles")
+    spellings = [
+        "modbus_relay@Relay.example",
+        "modbus_relay@relay.example:502/1#01",
+        "modbus_relay@tcp://relay.example#1",
+    ]
+    fleet = house / "fleet.csv"
+    with fleet.open("a", encoding="utf-8") as file:
+        for number, switch in enumerate(spellings):
+            file.write(
+                f"{ROW}\n".format(pile=f"Y{number}", profile="pile/v1", connectors=1, endpoint="", switch=switch)
+            )
+    profiles = load_profiles(house / "profiles")
+    found = {row.power_switch for row in load_fleet(fleet, None, profiles) if row.pile.startswith("Y")}
+    assert found == {"modbus_relay@relay.example:502/1#1"}
 
 
 def test_without_a_teams_file_any_team_may_be_named(house: Path) -> None:

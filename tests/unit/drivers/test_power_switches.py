@@ -220,6 +220,14 @@ async def test_what_is_not_plainly_idle_keeps_its_power(
     assert house.answers == []
 
 
+async def test_a_neighbour_behind_the_same_channel_is_seen_however_the_fleet_file_spells_it(house: House) -> None:
+    spelled = [row("P1"), row("P2", "relay@tcp://10.0.0.9/3#02")]
+    house.switches.adopt(spelled, house.profiles, {"relay": house.board}, {"pile/v1": house.eyes})
+    house.eyes.refusals["P2"] = "charging"
+    assert await house.switches.send(command()) == Dispatch("not_sent", "P2: charging")
+    assert house.board.written == []
+
+
 async def test_who_has_no_switch_and_who_comes_late(house: House) -> None:
     assert (await house.switches.send(command("P3"))).outcome == "not_sent"
     assert (await house.switches.send(command(action=Action.RESET_HARD))).outcome == "not_sent"

@@ -7,15 +7,20 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
+from triage.config.profile.addresses import LAST_UNIT, AddressError, wire_address, wire_unit
 from triage.config.profile.file import NATIVE, Profile
+from triage.config.profile.registers import Modbus
+from triage.config.profile.topics import Mqtt
 from triage.core.events import Registration
 from triage.core.vocabulary import REBOOTS
 
-_HOST = re.compile(r"(?:[a-z]+://)?(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[0-9]{1,5}))?/?\Z")
+_HOST = re.compile(
+    r"(?:(?:modbus|tcp)://)?(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[0-9]{1,5}))?\Z"
+)
 _SWITCH = re.compile(r"(?P<profile>[A-Za-z0-9._/-]{1,129})@(?P<endpoint>[^#@\s]{1,300})(?:#(?P<channel>[0-9]{1,3}))?\Z")
 _UNIT = re.compile(r"(?P<endpoint>.*?)(?:/(?P<unit>[0-9]{1,3}))?\Z")
 LAST_PORT = 65_535
-LAST_UNIT = 255
+LONGEST_DEVICE = 256
 SWITCH_SHAPE = "write PROFILE@ENDPOINT#CHANNEL, as in shelly_gen2_switch@shellyplus1-a1b2c3#1"
 
 
@@ -33,6 +38,11 @@ class Switch(Struct, frozen=True, kw_only=True):
         unit = "" if self.unit is None else f"/{self.unit}"
         return f"{self.profile}@{self.endpoint}{unit}"
 
+    @property
+    def name(self) -> str:
+        """The one spelling of this channel, however the fleet file writes it: who shares it must be seen to."""
+        return f"{self.device}#{self.channel}"
+
 
 def host_and_port(endpoint: str, default_port: int) -> tuple[str, int]:
     """The host and port in ``HOST`` or ``HOST:PORT``.
@@ -48,7 +58,7 @@ def host_and_port(endpoint: str, default_port: int) -> tuple[str, int]:
 
 
 def switch_of(text: str, profiles: Mapping[str, Profile]) -> Switch:
-    """The switch that a fleet row's ``power_switch`` names.
+    """The switch that a fleet row's ``power_switch`` names; of two spellings of one channel both give the same.
 
     Raises:
         ValueError: what is wrong with it.
@@ -66,10 +76,14 @@ def switch_of(text: str, profiles: Mapping[str, Profile]) -> Switch:
     if profile.modbus is not None:
         parts = _UNIT.match(endpoint)
         assert parts is not None  # noqa: S101 - the pattern matches any text
-        endpoint, unit = parts["endpoint"], None if parts["unit"] is None else int(parts["unit"])
-        host_and_port(endpoint, profile.modbus.port)
-        if unit is not None and unit > LAST_UNIT:
+        host, port = host_and_port(parts["endpoint"], profile.modbus.port)
+        endpoint = f"[{host.lower()}]:{port}" if ":" in host else f"{host.lower()}:{port}"
+        unit = profile.modbus.unit_id if parts["unit"] is None else int(parts["unit"])
+        if unit > LAST_UNIT:
             raise ValueError(f"unit {unit} is beyond {LAST_UNIT}")
+    elif profile.mqtt is not None and not _names_device(endpoint, profile.mqtt):
+        example = profile.mqtt.device_example or profile.mqtt.device
+        raise ValueError(f"{endpoint!r} cannot be a device of {profile.profile}; write it as in {example}")
     return Switch(profile=profile.profile, endpoint=endpoint, channel=channel, unit=unit)
 
 
@@ -103,14 +117,41 @@ def _restarts(profile: Profile) -> bool:
     return any(action in REBOOTS for action in profile.actions.given())
 
 
+def device_of(row: Registration, profile: Profile) -> str:
+    """What names the very device of a row that fits its profile: two piles must not be one device."""
+    if profile.modbus is None:
+        number = "" if row.unit is None else f" from connector {row.unit} on"
+        return f"{profile.profile} {row.endpoint or row.pile}{number}"
+    host, port = host_and_port(row.endpoint, profile.modbus.port)
+    return f"{host.lower()}:{port} unit {profile.modbus.unit_id if row.unit is None else row.unit}"
+
+
 def _endpoint_misfits(row: Registration, profile: Profile) -> Iterator[tuple[str, str, str]]:
     if profile.modbus is not None:
         try:
             host_and_port(row.endpoint, profile.modbus.port)
         except ValueError:
             yield "endpoint", f"{row.endpoint!r} is no address of a Modbus device", "write HOST or HOST:PORT"
+        yield from _wire_misfits(row, profile.modbus)
     elif profile.mqtt is not None:
         device = row.endpoint or row.pile
-        if not re.fullmatch(profile.mqtt.device, device):
+        if not _names_device(device, profile.mqtt):
             example = profile.mqtt.device_example or profile.mqtt.device
             yield "endpoint", f"{device!r} cannot be a device of {row.profile}", f"write it as in {example}"
+
+
+def _names_device(device: str, mqtt: Mqtt) -> bool:
+    """Whether ``device`` is one, and fit to stand in a topic."""
+    return re.fullmatch(mqtt.device, device) is not None and all(device.split("/")) and len(device) <= LONGEST_DEVICE
+
+
+def _wire_misfits(row: Registration, modbus: Modbus) -> Iterator[tuple[str, str, str]]:
+    """The first register that a device with this unit and so many connectors would have nowhere."""
+    base = modbus.unit_id if row.unit is None else row.unit
+    for name, register in modbus.registers.items():
+        try:
+            wire_address(register, modbus, row.connectors)
+            wire_unit(register, modbus, base, row.connectors)
+        except AddressError as error:
+            yield "connectors", f"{name} of connector {row.connectors} has no place: {error}", "mend connectors or unit"
+            return

@@ -108,13 +108,12 @@ class PowerSwitches:
     ) -> None:
         """The fleet as it is now; ``hands`` and ``witnesses`` by the profile they speak."""
         self._hands, self._witnesses = hands, witnesses
-        behind: dict[str, list[Registration]] = {}
+        behind: dict[Switch, list[Registration]] = {}
         for row in registrations:
             if row.power_switch:
-                behind.setdefault(row.power_switch, []).append(row)
+                behind.setdefault(switch_of(row.power_switch, profiles), []).append(row)
         self._feeds = {}
-        for text, rows in behind.items():
-            switch = switch_of(text, profiles)
+        for switch, rows in behind.items():
             profile = profiles[switch.profile]
             assert profile.switching is not None  # noqa: S101 - switch_of takes no other
             channels = max(profile.connectors or 1, switch.channel)
