@@ -9,7 +9,17 @@ from tests.unit.core.film import Actor, Film, pile
 from triage.core.effects import Command
 from triage.core.events import CommandWanted, Registration
 from triage.core.means import POWER_SWITCH, Dialect, way
-from triage.core.vocabulary import REBOOTS, Action, CloseCode, ConnectorStatus, Gate, IncidentState, OrderReason, Result
+from triage.core.vocabulary import (
+    REBOOTS,
+    Action,
+    BootReason,
+    CloseCode,
+    ConnectorStatus,
+    Gate,
+    IncidentState,
+    OrderReason,
+    Result,
+)
 
 SWITCH = "tasmota_switch@plug7#1"
 NOTHING = Dialect(driver="mqtt", boots={}, restarts_seen=False)
@@ -129,6 +139,31 @@ def test_the_switch_stays_on_while_a_neighbour_is_hurt() -> None:
     assert film.sent() == []
     refusals = [each for incident in film.all_incidents() for each in incident.refusals if incident.pile == "P1"]
     assert refusals[-1].gate in {Gate.SAFETY, Gate.SERVICED}
+
+
+def test_the_switch_stays_on_while_a_neighbour_updates_its_firmware() -> None:
+    film = film_of(Dialect(driver="mqtt", boots=READS), boxes(2, SWITCH))
+    film.pile("P2").restart(reason=BootReason.FIRMWARE_UPDATE, cure=False, after_s=10)
+    film.run(20)
+    film.pile("P1").claim("InternalError")
+    film.run(200)
+    assert film.sent() == []
+    refusals = [each for incident in film.all_incidents() for each in incident.refusals if incident.pile == "P1"]
+    assert refusals[-1].gate is Gate.FIRMWARE
+    assert "P2" in refusals[-1].reason
+
+
+def test_the_switch_stays_on_while_a_neighbour_cools_down() -> None:
+    film = film_of(Dialect(driver="mqtt", boots=READS), boxes(2, SWITCH))
+    film.pile("P2").claim("HighTemperature")
+    film.run(10)
+    film.pile("P2").heal()
+    film.pile("P1").claim("InternalError")
+    film.run(300)
+    assert film.sent() == []
+    refusals = [each for incident in film.all_incidents() for each in incident.refusals if incident.pile == "P1"]
+    assert refusals[-1].gate is Gate.SAFETY
+    assert "P2" in refusals[-1].reason
 
 
 def test_a_person_is_told_that_a_model_cannot_do_it() -> None:

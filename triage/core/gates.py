@@ -120,13 +120,20 @@ def _safety(question: Question) -> No | None:
 
 def _cooling(question: Question) -> No | None:
     """What was hot a moment ago is not cool yet (IEC 61851-23 and GB 44263 protect against heat; so do we)."""
-    hot_at = question.pile.hot_at
-    if hot_at is None or question.action not in REBOOTS:
+    if question.action not in REBOOTS:
         return None
-    wait = question.policy.span("cool") - max(question.now - hot_at, timedelta(0))
-    if wait <= timedelta(0):
-        return None
-    return _no(question, Gate.SAFETY, f"it was too hot at {hot_at:%H:%M:%S}", again=wait)
+    for pile in (question.pile, *question.behind):
+        if pile.hot_at is None:
+            continue
+        wait = question.policy.span("cool") - max(question.now - pile.hot_at, timedelta(0))
+        if wait > timedelta(0):
+            reason = f"{_whose(question, pile)} was too hot at {pile.hot_at:%H:%M:%S}"
+            return _no(question, Gate.SAFETY, reason, again=wait)
+    return None
+
+
+def _whose(question: Question, pile: Pile) -> str:
+    return "it" if pile is question.pile else f"{pile.id}, which has its power from the same switch,"
 
 
 def _silence(question: Question) -> No | None:
@@ -209,9 +216,11 @@ def _plugged(connector: Connector, name: str, *, may_be_plugged: bool) -> str:
 
 
 def _firmware(question: Question) -> No | None:
-    until = question.pile.updating_until
-    if until is not None and question.now < until:
-        return _no(question, Gate.FIRMWARE, "firmware update in progress", again=until - question.now)
+    for pile in (question.pile, *question.behind):
+        until = pile.updating_until
+        if until is not None and question.now < until:
+            where = "" if pile is question.pile else f" of {pile.id}, which has its power from the same switch"
+            return _no(question, Gate.FIRMWARE, f"firmware update in progress{where}", again=until - question.now)
     booted = question.pile.booted_at
     if booted is not None and question.action in REBOOTS:
         settled = booted + question.policy.span("soak")
