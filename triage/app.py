@@ -20,7 +20,7 @@ from triage.core.engine import Engine
 from triage.core.events import Registration, Started
 from triage.core.vocabulary import Mode
 from triage.errors import StoreError, StoreRefusedError
-from triage.interfaces import Desk, Driver, Ledger, Lookups, Queries
+from triage.interfaces import Desk, Driver, Ledger, Lookups, Queries, Restorer
 from triage.metrics import Metrics
 from triage.outbox import Outbox
 from triage.overview import Overview, gauge
@@ -162,7 +162,8 @@ class App:
         self._stop_event.set()
         if self.web is not None:
             await self.web.stop()
-        for driver in set(self.drivers.values()):
+        # Those that must not leave things in the middle need the others for it.
+        for driver in sorted(set(self.drivers.values()), key=lambda each: not isinstance(each, Restorer)):
             await driver.stop()
         self.runtime.stop()
         running = [task for task in self._tasks if task.get_name() == "runtime"]

@@ -58,6 +58,9 @@ class Channels:
         devices = [(row, profiles[row.profile]) for row in registrations if row.profile != NATIVE]
         switches = switch_registrations(registrations, profiles)
         devices += [(row, profiles[row.profile]) for row in switches]
+        if self._power is not None:
+            named = {row.pile for row in switches}
+            devices += [each for each in self._power.at_work() if each[0].pile not in named]
         speakers: dict[str, MqttDriver | ModbusDriver | DialectDriver] = {NATIVE: self._native}
         speakers.update(self._adopt_modbus([each for each in devices if each[1].modbus is not None]))
         speakers.update(self._adopt_dialects([each for each in devices if each[1].mqtt is not None]))

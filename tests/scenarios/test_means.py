@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from tests.unit.core.film import Actor, Film, pile
 from triage.core.effects import Command
-from triage.core.events import CommandWanted, Registration
+from triage.core.events import CommandWanted, EffectOutcome, Registration
 from triage.core.means import POWER_SWITCH, Dialect, way
 from triage.core.vocabulary import (
     REBOOTS,
@@ -139,6 +139,18 @@ def test_the_switch_stays_on_while_a_neighbour_is_hurt() -> None:
     assert film.sent() == []
     refusals = [each for incident in film.all_incidents() for each in incident.refusals if incident.pile == "P1"]
     assert refusals[-1].gate in {Gate.SAFETY, Gate.SERVICED}
+
+
+def test_a_cycle_that_nobody_saw_end_stays_on_record_until_it_has_ended() -> None:
+    film = film_of(Dialect(driver="mqtt", boots=READS), boxes(switch=SWITCH))
+    film.pile().habits[Action.POWER_CYCLE] = lambda _: setattr(film.pile(), "talks", False)
+    film.pile().claim("InternalError")
+    film.run(7200)
+    attempt = next(each for each in film.attempts() if each.action is Action.POWER_CYCLE)
+    assert attempt.result is not None
+    assert attempt.id in film.engine.state.outbox, "who starts again would not know what is still dark"
+    film.play(EffectOutcome(received_at=film.now, effect=attempt.id, outcome="restored"))
+    assert attempt.id not in film.engine.state.outbox
 
 
 def test_the_switch_stays_on_while_a_neighbour_updates_its_firmware() -> None:

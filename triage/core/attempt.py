@@ -6,8 +6,10 @@ from msgspec.structs import replace
 
 from triage.core import learning
 from triage.core.draft import Draft
+from triage.core.effects import Command
 from triage.core.evidence import facts
 from triage.core.incident import Attempt, Evidence, Incident
+from triage.core.means import POWER_SWITCH
 from triage.core.plan import Step
 from triage.core.vocabulary import REBOOTS, Action, Result
 
@@ -24,7 +26,8 @@ def conclude(draft: Draft, incident: Incident, attempt: Attempt, result: Result,
         reason=text,
         rebooted_at=next((each.at for each in evidence if each.kind == "boot"), None),
     )
-    draft.settle(attempt.id, "done", result.value)
+    if not _may_be_dark(draft, attempt):
+        draft.settle(attempt.id, "done", result.value)
     draft.count("attempts", incident.run.plan if incident.run else "manual", attempt.step, result)
     draft.note(
         incident.id,
@@ -39,6 +42,13 @@ def conclude(draft: Draft, incident: Incident, attempt: Attempt, result: Result,
     if run is not None and not untried(done) and attempt.step != "manual":
         run = replace(run, step=run.step + 1)
     return draft.put_incident(replace(incident, attempts=(*incident.attempts[:-1], done), run=run))
+
+
+def _may_be_dark(draft: Draft, attempt: Attempt) -> bool:
+    """Whether a switch may still have to be switched on: its command stays on record, so that a restart sees to it."""
+    item = draft.changes.outbox.get(attempt.id) or draft.state.outbox.get(attempt.id)
+    by_switch = item is not None and isinstance(item.effect, Command) and item.effect.driver_profile == POWER_SWITCH
+    return by_switch and attempt.left is not False and attempt.answer is None
 
 
 def manual_step(action: Action) -> Step:

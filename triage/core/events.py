@@ -237,7 +237,8 @@ class EffectOutcome(Event, frozen=True, kw_only=True, gc=False):
     """What became of a committed effect.
 
     ``outcome``: ``sent`` (it left), ``not_sent`` (it certainly did not leave: link down, expired, second look refused),
-    ``delivered`` (a keyed receiver has it), ``retry`` (a keyed receiver failed; the outbox goes on trying).
+    ``delivered`` (a keyed receiver has it), ``retry`` (a keyed receiver failed; the outbox goes on trying),
+    ``restored`` (what an earlier process left in the middle was put right).
     """
 
     effect: str

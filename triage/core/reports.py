@@ -42,6 +42,8 @@ def answer(draft: Draft, event: CommandAnswer) -> None:
         return
     text = f"device answered {event.result}{': ' if event.reason else ''}{event.reason[:200]}"
     draft.note(incident.id, "answer", text, data={"attempt": attempt.id}, also=(incident.pile,))
+    if attempt.result is not None:
+        draft.settle(attempt.id, "done", event.result.value)  # a power cycle that ended later than it was judged
     if attempt.result is not None or attempt.answer is not None:
         return
     answered = replace(attempt, answer=event.result.value, answer_reason=event.reason[:200], left=True)
@@ -83,6 +85,9 @@ def _command_outcome(draft: Draft, event: EffectOutcome) -> None:
     elif event.outcome == "not_sent":
         settled = replace(attempt, left=False, reason=event.reason[:300])
         draft.settle(event.effect, "failed", event.reason[:300])
+    elif event.outcome == "restored":
+        draft.settle(event.effect, "done", event.outcome)
+        return
     else:
         return
     changed = draft.put_incident(replace(incident, attempts=(*incident.attempts[:-1], settled)))

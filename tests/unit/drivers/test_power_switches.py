@@ -14,11 +14,11 @@ import pytest
 from triage.config.profile.actions import Step
 from triage.config.profile.file import Profile, load_profile
 from triage.core.effects import Command
-from triage.core.events import CommandAnswer, Event, Registration
+from triage.core.events import CommandAnswer, EffectOutcome, Event, Registration
 from triage.core.means import POWER_SWITCH
 from triage.core.vocabulary import Action, AnswerResult
 from triage.drivers.power import driver as power
-from triage.drivers.power.driver import PowerSwitches, switch_registrations
+from triage.drivers.power.driver import LastCheck, PowerSwitches, switch_registrations
 from triage.drivers.profiles.values import Values
 from triage.interfaces import Dispatch, Restorer
 
@@ -66,16 +66,24 @@ class Board:
         self.there = True
         self.stuck = 0
         self.outcome = Dispatch("sent")
+        self.said: bool | None = None
+        self.fails = 0
+        self.slow: Callable[[], object] = lambda: None
         self.names: set[str] = set()
 
     async def look(self, pile: str) -> Values | None:
         self.names.add(pile)
         if not self.there:
             return None
-        return Values(connectors={2: {"coil": self.on, "load": self.load_w}})
+        return Values(connectors={2: {"coil": self.on if self.said is None else self.said, "load": self.load_w}})
 
-    async def carry_out(self, pile: str, connector: int, steps: Sequence[Step]) -> Dispatch:
+    async def carry_out(
+        self, pile: str, connector: int, steps: Sequence[Step], last_check: LastCheck | None = None
+    ) -> Dispatch:
         self.names.add(pile)
+        self.slow()
+        if last_check is not None and (reason := last_check()) is not None:
+            return Dispatch("not_sent", reason)
         assert connector == 2
         (step,) = steps
         assert step.write is not None
@@ -87,6 +95,9 @@ class Board:
             self.stuck -= 1
         else:
             self.on = wanted
+        if self.fails:
+            self.fails -= 1
+            raise RuntimeError("a defect")
         return self.outcome
 
 
@@ -272,13 +283,77 @@ async def test_an_unknown_cut_is_followed_by_a_restoration(house: House) -> None
 async def test_the_next_process_restores_what_a_dead_one_left_dark(house: House, profile: Profile) -> None:
     assert (await house.switches.send(command())).outcome == "sent"
     await house.until(lambda: house.board.on is False)
-    await house.switches.stop()  # as a crash would: off, and nobody to switch it on
+    for task in house.switches._cycles.values():
+        task.cancel()  # as a crash would: off, and nobody to switch it on
+    await house.until(lambda: not house.switches._cycles)
     assert house.board.written == [False]
     async with running(House(profile)) as heir:
         heir.switches.adopt(heir.piles, heir.profiles, {"relay": house.board}, {})
         await heir.switches.restore(command())
         await heir.until(lambda: house.board.on)
         assert house.board.written == [False, True]
+        await heir.until(lambda: [each for each in heir.events if isinstance(each, EffectOutcome)])
+        (ended,) = [each for each in heir.events if isinstance(each, EffectOutcome)]
+        assert (ended.effect, ended.outcome) == ("I1.1", "restored")
         await heir.switches.restore(command())  # it is on: nothing is written
         await heir.until(lambda: not heir.switches._cycles)
         assert house.board.written == [False, True]
+
+
+async def test_a_plug_that_has_not_spoken_since_is_told_to_switch_on_all_the_same(house: House) -> None:
+    house.board.said = True  # its word from before the cut
+    assert (await house.switches.send(command())).outcome == "sent"
+    await house.until(lambda: house.answers)
+    assert house.board.written == [False, True]
+    assert house.board.on is True
+    assert house.answers[0].result is AnswerResult.REFUSED
+
+
+@pytest.mark.parametrize("fails", [1, 2, 3])
+async def test_a_defect_on_the_way_leaves_nobody_in_the_dark(house: House, fails: int) -> None:
+    house.board.fails = fails
+    assert (await house.switches.send(command())).outcome == "unknown"
+    await house.until(lambda: house.answers)
+    assert house.board.on is True
+
+
+async def test_a_defect_while_looking_leaves_nobody_in_the_dark(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await house.switches.send(command())).outcome == "sent"
+    seen = house.board.look
+
+    async def broken(pile: str) -> Values | None:
+        if len(house.board.written) < 3:
+            raise RuntimeError(pile)
+        return await seen(pile)
+
+    monkeypatch.setattr(house.board, "look", broken)
+    await house.until(lambda: house.answers)
+    assert house.board.on is True
+
+
+async def test_who_leaves_lights_what_is_dark_first(house: House) -> None:
+    house.switches._speed = 0.001  # the pause would last for hours
+    assert (await house.switches.send(command())).outcome == "sent"
+    await house.until(lambda: house.board.on is False)
+    await house.switches.stop()
+    assert house.board.on is True
+    assert (await house.switches.send(command("P2"))).outcome == "not_sent"
+    assert house.board.written == [False, True]
+
+
+async def test_a_fleet_that_forgets_the_switch_in_between_does_not_leave_it_off(house: House) -> None:
+    assert (await house.switches.send(command())).outcome == "sent"
+    await house.until(lambda: house.board.on is False)
+    ((kept, _),) = house.switches.at_work()
+    assert (kept.pile, kept.endpoint, kept.unit) == ("relay@10.0.0.9:502/3", "10.0.0.9:502", 3)
+    house.switches.adopt([row("P3", "")], {}, {}, {})
+    await house.until(lambda: house.answers)
+    assert house.board.on is True
+    assert house.switches.at_work() == []
+
+
+async def test_who_begins_to_charge_at_the_last_moment_keeps_the_power(house: House) -> None:
+    house.board.slow = lambda: house.eyes.refusals.update(P2="charging")  # the relay answers somebody else first
+    assert await house.switches.send(command()) == Dispatch("not_sent", "P2: charging")
+    await house.until(lambda: not house.switches._cycles)
+    assert house.board.written == []

@@ -86,18 +86,21 @@ class Commands:
             if device.pile not in self._under_way:
                 self._busy.discard(device.pile)
 
-    async def carry_out(self, device: Device, connector: int, steps: Sequence[Step]) -> Dispatch:
+    async def carry_out(
+        self, device: Device, connector: int, steps: Sequence[Step], last_check: Callable[[], str | None] | None = None
+    ) -> Dispatch:
         """All of ``steps``, for who has asked its own gates.
 
-        ``unknown`` also means that a later step did not come true; the reason says which.
+        ``unknown`` also means that a later step did not come true; the reason says which. ``last_check`` tells just
+        before the first message why it must not leave after all.
         """
-        refusal = self._left_alone(device) or self._unfit(device, connector)
+        refusal = self._unfit(device, connector)
         if refusal is not None:
             return self._not_sent(refusal)
         now_ms = int(self._around.clock.now().timestamp() * 1000)
         self._busy.add(device.pile)
         try:
-            return await self._all(Order(device, connector, f"s-{now_ms}", steps))
+            return await self._all(Order(device, connector, f"s-{now_ms}", steps), last_check)
         finally:
             self._busy.discard(device.pile)
 
@@ -181,13 +184,16 @@ class Commands:
             self._around.answers.drop(waiting)
         return self._counted(dispatch)
 
-    async def _all(self, order: Order) -> Dispatch:
+    async def _all(self, order: Order, last_check: Callable[[], str | None] | None) -> Dispatch:
         order.since_s = self._around.clock.monotonic()
         said = False
         for step in order.steps:
             if step.publish is None:
                 unmet = await self._steps.until_unmet(order, (step,))
             else:
+                reason = None if said or last_check is None else last_check()
+                if reason is not None:
+                    return Dispatch("not_sent", reason)
                 dispatch = await self._steps.say(order, step, PATIENCE_S)
                 unmet = None if dispatch.outcome == "sent" else dispatch.reason
                 if unmet is not None and not said:

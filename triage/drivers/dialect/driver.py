@@ -307,12 +307,14 @@ class DialectDriver:
             await device.speaks(left_s)
         return device.has_said(since_s, most=False)
 
-    async def carry_out(self, pile: str, connector: int, steps: Sequence[Step]) -> Dispatch:
+    async def carry_out(
+        self, pile: str, connector: int, steps: Sequence[Step], last_check: Callable[[], str | None] | None = None
+    ) -> Dispatch:
         """Steps of another room, which has asked its own gates; see :meth:`Commands.carry_out`."""
         device = self._fleet.devices.get(pile)
         if device is None:
             return Dispatch("not_sent", f"{pile} is not known among the dialects")
-        return await self._commands.carry_out(device, connector, steps)
+        return await self._commands.carry_out(device, connector, steps, last_check)
 
 
 def _some_id() -> str:

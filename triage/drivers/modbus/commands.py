@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -42,10 +42,11 @@ class RefusedError(Exception):
 class Permit:
     """The last word before the first write, and the knowledge whether it was given."""
 
-    def __init__(self, room: Room, expires_at: datetime | None) -> None:
-        """After ``expires_at`` nothing leaves any more."""
+    def __init__(self, room: Room, expires_at: datetime | None, check: Callable[[], str | None] | None = None) -> None:
+        """After ``expires_at`` nothing leaves any more, nor when ``check`` has a reason against it."""
         self._room = room
         self._expires_at = expires_at
+        self._check = check
         self.given = False
 
     def __call__(self) -> None:
@@ -56,6 +57,9 @@ class Permit:
         """
         if self._expires_at is not None and self._room.clock.now() >= self._expires_at:
             raise RefusedError("expired", "expired before it could leave")
+        reason = None if self._check is None else self._check()
+        if reason is not None:
+            raise RefusedError("last_check", reason)
         self.given = True
 
 
@@ -121,6 +125,9 @@ class Commands:
                 look = await self._look(device)
                 try:
                     self._permit(device, command, spec, look)
+                    if await course.approach():  # that took time
+                        look = await self._look(device)
+                        self._permit(device, command, spec, look)
                     await course.begin(permit)
                 except (RefusedError, UnmetError):
                     device.tell(look)
@@ -196,13 +203,16 @@ class Commands:
 
         self._begin(device, course, rest())
 
-    async def carry_out(self, device: Device, connector: int, steps: Sequence[Step]) -> Dispatch:
+    async def carry_out(
+        self, device: Device, connector: int, steps: Sequence[Step], last_check: Callable[[], str | None] | None = None
+    ) -> Dispatch:
         """All of ``steps``, for who has asked its own gates; the first write at most once, the later ones insistently.
 
         ``unknown`` also means that a later step did not come true; the reason says which. ``not_sent`` also means that
-        the device refused the first write: nothing was done.
+        the device refused the first write: nothing was done. ``last_check`` tells just before the first write why it
+        must not leave after all.
         """
-        permit = Permit(self._room, None)
+        permit = Permit(self._room, None, last_check)
         try:
             course = self._course(device, steps, connector)
             try:

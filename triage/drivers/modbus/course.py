@@ -143,6 +143,19 @@ class Course:
         """Leave out what is only waiting, and write what is left to be written: we have to go."""
         self._hurry.set()
 
+    async def approach(self) -> bool:
+        """Go as far as the first write, but not over it; whether there was anything before it. Hold the device's turn.
+
+        Raises:
+            UnmetError: what is expected before the first write does not hold.
+        """
+        before = len(self._left)
+        while self._left and not isinstance(self._left[0], Send):
+            unmet = await self._attend(self._left.popleft(), holding=True)
+            if unmet is not None:
+                raise UnmetError(unmet)
+        return len(self._left) < before
+
     async def begin(self, last_check: Callable[[], None]) -> None:
         """Go as far as the first write, and have it acknowledged. Hold the device's turn.
 
@@ -153,19 +166,16 @@ class Course:
                 worked.
             Exception: whatever ``last_check`` raises, which is called just before the write leaves.
         """
-        while self._left:
-            move = self._left.popleft()
-            if isinstance(move, Send):
-                try:
-                    await self._write(move, last_check)
-                except AskError as error:
-                    if error.declined:
-                        raise DeclinedError(f"{move.name}: {error}") from None
-                    raise
-                return
-            unmet = await self._attend(move, holding=True)
-            if unmet is not None:
-                raise UnmetError(unmet)
+        await self.approach()
+        if self._left:
+            first = self._left.popleft()
+            assert isinstance(first, Send)  # noqa: S101 - where approach() ends
+            try:
+                await self._write(first, last_check)
+            except AskError as error:
+                if error.declined:
+                    raise DeclinedError(f"{first.name}: {error}") from None
+                raise
 
     async def finish(self) -> None:
         """Do the rest.
@@ -224,10 +234,11 @@ class Course:
             await self._rest(pause_s)
             pause_s = min(2 * pause_s, AGAIN_MOST_S)
 
-    async def _attend(self, move: Pause | Await, *, holding: bool) -> str | None:
+    async def _attend(self, move: Move, *, holding: bool) -> str | None:
         if isinstance(move, Pause):
             await self._rest(move.wait_s)
             return None
+        assert isinstance(move, Await)  # noqa: S101 - writes are not attended
         until_s = self._loop.time() + move.within_s
         while not self._hurry.is_set():
             unmet = await self._unmet(move.condition, holding=holding)

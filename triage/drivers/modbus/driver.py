@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -198,12 +198,14 @@ class ModbusDriver:
         """What the second look alone has against ``command``; None: nothing."""
         return self._look.refuse(command, now, self._clock.monotonic())
 
-    async def carry_out(self, pile: str, connector: int, steps: Sequence[Step]) -> Dispatch:
+    async def carry_out(
+        self, pile: str, connector: int, steps: Sequence[Step], last_check: Callable[[], str | None] | None = None
+    ) -> Dispatch:
         """Steps of another room, which has asked its own gates; see :meth:`Commands.carry_out`."""
         device = self._devices.get(pile)
         if device is None:
             return Dispatch("not_sent", f"{pile} is not known over Modbus")
-        return await self._commands.carry_out(device, connector, steps)
+        return await self._commands.carry_out(device, connector, steps, last_check)
 
     # --- health ---------------------------------------------------------------------------------------------------
 
