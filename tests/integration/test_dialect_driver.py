@@ -838,3 +838,87 @@ async def test_a_keepalive_beats_only_for_who_is_there(broker: Mosquitto) -> Non
         await until(lambda: len(box.told) >= 3, what="beats")
         assert set(box.told) == {("alive", "1")}
         assert gone.told == []
+
+
+# --- a broker that grants only some topics ----------------------------------------------------------------------------
+
+
+class Strict:
+    """As much of a broker as it takes to refuse some subscriptions and to tell one thing about the others."""
+
+    def __init__(self, forbidden: str) -> None:
+        self.forbidden = forbidden
+        self.connections = 0
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> str:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return f"mqtt://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                kind, body = await self._packet(reader)
+                if kind == 1:
+                    writer.write(bytes((0x20, 2, 0, 0)))
+                elif kind == 8:
+                    topics = self._topics(body[2:])
+                    codes = bytes(0x80 if self.forbidden in topic else 1 for topic in topics)
+                    writer.write(bytes((0x90, 2 + len(codes))) + body[:2] + codes)
+                    for topic in topics:
+                        if topic.endswith("/car") and self.forbidden not in topic:
+                            said = len(topic).to_bytes(2) + topic.encode() + b"1"
+                            writer.write(bytes((0x30, len(said))) + said)
+                elif kind == 14:
+                    break
+        writer.close()
+
+    @staticmethod
+    async def _packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+        kind, length, shift = (await reader.readexactly(1))[0] >> 4, 0, 0
+        while True:
+            byte = (await reader.readexactly(1))[0]
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return kind, await reader.readexactly(length)
+
+    @staticmethod
+    def _topics(body: bytes) -> list[str]:
+        found = []
+        while body:
+            size = int.from_bytes(body[:2])
+            found.append(body[2 : 2 + size].decode())
+            body = body[3 + size :]
+        return found
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["from the start", "brought in by a reload"])
+async def test_a_topic_the_broker_refuses_does_not_deafen_us_to_the_others(late: bool) -> None:
+    basket, broker = Basket(), Strict("go/666/")
+    bad = (row("p-2", endpoint="666"), GO[1])
+    async with broker as url, driving(url, basket, *((GO,) if late else (GO, bad))) as driver:
+        if late:
+            driver.adopt([GO, bad])
+            await until(lambda: driver.counters.totals["subscriptions_refused"], what="refused")
+        await until(lambda: "go/666/" in (driver.trouble() or ""), what="told")
+        assert driver.connected
+        assert broker.connections == 1
+    assert [event.up for event in basket.of(DriverLink)] == [True]
+
+
+async def test_a_broker_that_refuses_everything_is_no_way_to_the_field() -> None:
+    basket, broker = Basket(), Strict("go/221/")
+    async with broker as url:
+        driver = DialectDriver(url, [GO], client_id="daemon", clock=WallClock(), fresh_s=60.0, speed=SPEED)
+        await driver.start(basket)
+        try:
+            await until(lambda: [event.up for event in basket.of(DriverLink)][-1:] == [False], what="down")
+            assert "access list" in str(driver.trouble())
+        finally:
+            await driver.stop()

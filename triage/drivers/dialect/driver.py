@@ -108,7 +108,9 @@ class DialectDriver:
         self._fleet = Fleet(recall, speed)
         self._fleet.adopt(devices)
         topics = self._fleet.filters(list(self._fleet.devices.values()))
-        self._client = MqttClient(options, topics, self, self.counters, speed, renew=True, subscribed=self._subscribed)
+        self._client = MqttClient(
+            options, topics, self, self.counters, speed, renew=True, lenient=True, subscribed=self._subscribed
+        )
         self._mouth = Mouth(self._client, clock)
         self._answers = Answers(self.counters)
         self._ears = Ears(
@@ -147,6 +149,9 @@ class DialectDriver:
         """What is degraded on our side or flagged on theirs, in one sentence; piles that are gone are incidents."""
         if self._inlet is not None and not self.connected and self.last_error:
             return f"no broker: {self.last_error}"
+        if refused := sorted(self._client.refused):
+            more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+            return f"the broker refuses to let us hear {refused[0]}{more}; look at its access list"
         wrong = {pile: device.wrong for pile, device in self._fleet.devices.items() if device.wrong}
         if not wrong:
             return None

@@ -32,9 +32,13 @@ class LinkListener(Listener, Protocol):
 
 
 class MqttClient:
-    """Connects, subscribes, and connects again with a jittered back-off."""
+    """Connects, subscribes, and connects again with a jittered back-off.
 
-    def __init__(
+    Attributes:
+        refused: the topics that the broker would not let us listen to on this connection.
+    """
+
+    def __init__(  # noqa: PLR0913 -- one argument a setting
         self,
         options: BrokerOptions,
         topics: Sequence[tuple[str, int]],
@@ -43,6 +47,7 @@ class MqttClient:
         speed: float = 1.0,
         *,
         renew: bool = False,
+        lenient: bool = False,
         subscribed: Callable[[], None] = _nobody,
     ) -> None:
         """Prepare; nothing connects before :meth:`start`.
@@ -54,6 +59,7 @@ class MqttClient:
             counters: where it is counted.
             speed: divides the pauses between attempts.
             renew: subscribe on every connection, also to a session the broker had kept: it tells what it retains anew.
+            lenient: live without the topics that the broker refuses, as long as it grants others; see :attr:`refused`.
             subscribed: called whenever all of ``topics`` are in force on a new connection.
         """
         self._options = options
@@ -63,6 +69,7 @@ class MqttClient:
         self._window = Window(counters)  # one for all connections: what a lost one handed over still waits inside
         self._speed = speed
         self._renew = renew
+        self._lenient = lenient
         self._on_subscribed = subscribed
         self._subscribing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -72,6 +79,7 @@ class MqttClient:
         self._attempt = 0
         self._chance = random.Random()  # noqa: S311 -- jitter, not a secret
         self.last_error = ""
+        self.refused: set[str] = set()
 
     @property
     def connected(self) -> bool:
@@ -143,6 +151,7 @@ class MqttClient:
         """One connection from its making to its loss; why it was lost."""
         connection = await Connection.open(self._options, self, self._counters, self._window)
         self._connection = connection
+        self.refused.clear()
         self._counters.count("connects")
         try:
             if self._renew or not connection.session_present or not self._subscribed_once:
@@ -159,7 +168,15 @@ class MqttClient:
         """Subscribe in packets of a size every broker takes, one after the other."""
         async with self._subscribing:
             for at in range(0, len(topics), TOPICS_A_PACKET):
-                await connection.subscribe(topics[at : at + TOPICS_A_PACKET])
+                packet = topics[at : at + TOPICS_A_PACKET]
+                try:
+                    await connection.subscribe(packet)
+                except RefusedError as error:
+                    self.refused.update(error.topics)
+                    # One list of topics that is not allowed must not deafen us to everybody else.
+                    if not self._lenient or not error.topics or self.refused >= {topic for topic, _ in self._topics}:
+                        raise
+                    self._counters.count("subscriptions_refused", len(error.topics))
 
     def up(self, *, resumed: bool) -> None:
         """From the connection: welcomed."""

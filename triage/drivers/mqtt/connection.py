@@ -27,7 +27,16 @@ _QOS_REFUSED = 128
 
 
 class RefusedError(Exception):
-    """The broker refused the connection or a subscription."""
+    """The broker refused the connection or a subscription.
+
+    Attributes:
+        topics: the subscriptions it refused; the others of the same request are in force.
+    """
+
+    def __init__(self, text: str, topics: Sequence[str] = ()) -> None:
+        """Keep both."""
+        super().__init__(text)
+        self.topics = tuple(topics)
 
 
 class Listener(Protocol):
@@ -51,6 +60,7 @@ class Connection(asyncio.Protocol):
         self.gone: asyncio.Future[None] = loop.create_future()
         self._greeted: asyncio.Future[None] = loop.create_future()
         self._subscribed: asyncio.Future[None] = loop.create_future()
+        self._wanted: list[str] = []
         self._options = options
         self._listener = listener
         self._counters = counters
@@ -98,6 +108,7 @@ class Connection(asyncio.Protocol):
         if self.closed.done():
             raise ConnectionError(self.closed.result())
         self._subscribed = self._loop.create_future()
+        self._wanted = [topic for topic, _ in topics]
         self._machine.subscribe(list(topics))
         self._guard(self._write)
         deadline_s = self._loop.time() + self._options.keepalive_s
@@ -336,8 +347,11 @@ class Connection(asyncio.Protocol):
     def _on_subscribe(self, _client: Any, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
         if self._subscribed.done():
             return
-        if any(reason.value >= _QOS_REFUSED for reason in reasons):
-            _fail(self._subscribed, RefusedError("the broker refused a subscription; look at its access list"))
+        granted = [reason.value < _QOS_REFUSED for reason in reasons]
+        if not all(granted):
+            refused = [topic for topic, good in zip(self._wanted, granted, strict=False) if not good]
+            text = "the broker refused a subscription; look at its access list"
+            _fail(self._subscribed, RefusedError(text, refused))
         else:
             self._subscribed.set_result(None)
 
