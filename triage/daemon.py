@@ -208,14 +208,16 @@ async def serve(path: Path, environ: Mapping[str, str], *, ready: Callable[[App]
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, reload, app, path, environ)
+        reloading = Reloading(app, path, environ)
+        loop.add_signal_handler(signal.SIGHUP, reloading.wanted)
         if settings.policy.speed != 1:  # type: ignore[attr-defined]
             log.warning(
                 "policy.speed is set: every clock runs that many times as fast", speed=app.parts.rules.policy.speed
             )
         log.info("starting", release=os.environ.get("TRIAGE_RELEASE", ""), mode=app.parts.rules.policy.mode.value)
         try:
-            await app.start()
+            async with reloading.turn:
+                await app.start()
             # What was loaded stays for good: the collector need not walk it again and again.
             gc.collect()
             gc.freeze()
@@ -225,6 +227,7 @@ async def serve(path: Path, environ: Mapping[str, str], *, ready: Callable[[App]
                 ready(app)
             await wait_for_end(app, stop)
         finally:
+            await reloading.stop()
             await app.stop()
 
 
@@ -245,16 +248,68 @@ async def wait_for_end(app: App, stop: asyncio.Event) -> None:
         failed.result()
 
 
+class Reloading:
+    """Reads the files again whenever it is wanted, beside the loop: a large fleet takes a second to read."""
+
+    def __init__(self, app: App, path: Path, environ: Mapping[str, str]) -> None:
+        """Nothing is read yet; nothing is taken over while somebody else has :attr:`turn`."""
+        self.turn = asyncio.Lock()
+        self._app, self._path, self._environ = app, path, environ
+        self._wanted = False
+        self._task: asyncio.Task[None] | None = None
+
+    def wanted(self) -> None:
+        """Read them, after what is being read now; asked several times meanwhile, once."""
+        self._wanted = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="reload")
+
+    async def stop(self) -> None:
+        """Take nothing over any more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        async with self.turn:
+            while self._wanted:
+                self._wanted = False
+                files = await asyncio.to_thread(read_again, self._path, self._environ)
+                if files is not None:
+                    take_over(self._app, files)
+
+
 def reload(app: App, path: Path, environ: Mapping[str, str]) -> None:
     """Read the files again. A faulty file is refused, and what was in force stays in force."""
+    files = read_again(path, environ)
+    if files is not None:
+        take_over(app, files)
+
+
+def read_again(path: Path, environ: Mapping[str, str]) -> Files | None:
+    """The files as they are now; None, and every fault in the log, when one is faulty."""
     try:
-        settings = load_settings(path, environ)
-        files = load_files(settings)
+        return load_files(load_settings(path, environ))
     except InputError as error:
-        for fault in error.faults:
-            log.error("reload refused; the old files stay in force", fault=str(fault))  # noqa: TRY400 - a person's mistake
-        return
+        _refused(error)
+    except Exception:  # whatever it is, the daemon has good files
+        log.exception("reload failed; the old files stay in force")
+    return None
+
+
+def take_over(app: App, files: Files) -> None:
+    """Go on with ``files``, from the next event on."""
     devices = app.parts.devices
-    drivers = None if devices is None else devices.adopt(files.registrations, files.profiles, files.rules.policy.mode)
+    mode = files.rules.policy.mode
+    try:
+        drivers = None if devices is None else devices.adopt(files.registrations, files.profiles, mode)
+    except InputError as error:
+        _refused(error)
+        return
     app.adopt(files.rules, files.registrations, drivers)
     log.info("reloaded", plans=len(files.rules.plans.plans), piles=len(files.registrations))
+
+
+def _refused(error: InputError) -> None:
+    for fault in error.faults:
+        log.error("reload refused; the old files stay in force", fault=str(fault))

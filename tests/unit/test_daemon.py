@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from triage.clock import SteadyClock
 from triage.config.settings import load_settings
-from triage.daemon import HostLock, broker_folder, load_files, make_app, make_desks, reload
+from triage.daemon import HostLock, Reloading, broker_folder, load_files, make_app, make_desks, reload
 from triage.desks.local import LocalDesk
 from triage.desks.webhook import WebhookDesk
 from triage.errors import InputError, StoreRefusedError
@@ -118,3 +119,26 @@ def test_a_lock_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 def test_the_brokers_folder_lies_beside_the_database(folder: Path) -> None:
     mend(folder / "triage.yaml", "sqlite:///triage.db", "sqlite:////var/lib/x/triage.db")
     assert broker_folder(load_settings(folder / "triage.yaml", {})) == Path("/var/lib/x/triage.db.broker")
+
+
+async def test_a_reload_reads_beside_the_loop_and_several_wishes_make_one(folder: Path) -> None:
+    app = make_app(load_settings(folder / "triage.yaml", {}), SteadyClock(), "mqtt://127.0.0.1:1")
+    reloading = Reloading(app, folder / "triage.yaml", {})
+    fleet = folder / "fleet.csv"
+    text = fleet.read_text(encoding="utf-8")
+    fleet.write_text(text + "".join(f"south,harbour,N{n},pile/v1,AC-7,1\n" for n in range(20_000)), encoding="utf-8")
+    async with reloading.turn:
+        reloading.wanted()
+        await asyncio.sleep(0.05)
+        assert "N1" not in app.engine.state.piles, "who has the turn is not disturbed"
+    reloading.wanted()
+    ticks = 0
+    while "N1" not in app.engine.state.piles:
+        await asyncio.sleep(0.001)
+        ticks += 1
+    assert ticks > 20, "the loop stood still"
+    fleet.write_text(text + "south,harbour\n", encoding="utf-8")
+    reloading.wanted()
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "reload"))
+    assert "N1" in app.engine.state.piles
+    await reloading.stop()

@@ -147,6 +147,8 @@ def _names_device(device: str, mqtt: Mqtt) -> bool:
 
 def _wire_misfits(row: Registration, modbus: Modbus) -> Iterator[tuple[str, str, str]]:
     """The first register that a device with this unit and so many connectors would have nowhere."""
+    if row.unit is None and row.connectors == 1:
+        return  # as the profile itself was checked
     base = modbus.unit_id if row.unit is None else row.unit
     for name, register in modbus.registers.items():
         try:
