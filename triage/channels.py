@@ -91,7 +91,7 @@ class Channels:
         if self._modbus is None:
             if not devices:
                 return {}
-            self._modbus = ModbusDriver(devices, **self._common())
+            self._modbus = ModbusDriver(devices, recall=self._recall, **self._common())
         else:
             self._modbus.adopt(devices)
         return {profile.profile: self._modbus for _, profile in devices}

@@ -162,10 +162,10 @@ def command(
 
 @contextlib.asynccontextmanager
 async def driving(
-    *devices: tuple[Registration, Profile], speed: float = 1.0
+    *devices: tuple[Registration, Profile], speed: float = 1.0, **options: Any
 ) -> AsyncIterator[tuple[ModbusDriver, Inbox]]:
     """A running driver."""
-    driver, inbox = ModbusDriver(devices, clock=WallClock(), fresh_s=60.0, speed=speed), Inbox()
+    driver, inbox = ModbusDriver(devices, clock=WallClock(), fresh_s=60.0, speed=speed, **options), Inbox()
     await driver.start(inbox)
     try:
         yield driver, inbox

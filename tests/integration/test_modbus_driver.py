@@ -22,7 +22,7 @@ from tests.integration.modbus_stand import (
     profile,
     registration,
 )
-from triage.core.events import CommandAnswer, DriverLink, PileStatus, Quarantined, Registration, Telemetry
+from triage.core.events import CommandAnswer, DriverLink, FaultClaim, PileStatus, Quarantined, Registration, Telemetry
 from triage.core.vocabulary import Action, AnswerResult, ConnectorStatus
 from triage.errors import InputError
 
@@ -274,6 +274,24 @@ async def test_a_fault_whose_register_vanishes_is_not_cleared_and_is_looked_for_
         assert all(each.faults for each in inbox.all(Telemetry)[:-1])
 
 
+async def test_a_fault_whose_register_is_gone_when_we_start_is_not_cleared(field: Plant) -> None:
+    fill(held(field), error=0)
+    del held(field)[101]
+    known = FaultClaim(code="InternalError", connector=1, info="error 7")
+    asked: list[str] = []
+
+    def recall(pile: str) -> tuple[FaultClaim, ...]:
+        asked.append(pile)
+        return (known,)
+
+    async with driving((registration(field), profile()), speed=60.0, recall=recall) as (_, inbox):
+        assert [claim.code for claim in (await inbox.first(Telemetry)).faults] == ["InternalError"]
+        assert asked == [PILE]
+        fill(held(field), error=0)
+        field.drop_all()
+        await inbox.first(Telemetry, lambda each: not each.faults)
+
+
 async def test_a_device_without_any_of_its_registers_is_alive_and_tells_nothing(field: Plant) -> None:
     held(field).clear()
     held(field).update({200: 0x4F4E, 201: 0x4500, 202: 0, 203: 0, 204: 7})
@@ -400,6 +418,18 @@ async def test_another_model_is_flagged_and_never_reported(field: Plant) -> None
     assert (flagged.driver, flagged.reason, flagged.pile) == ("modbus", "wrong_identity", PILE)
     assert flagged.topic == f"modbus://127.0.0.1:{field.port}/1"
     assert json.loads(flagged.sample)["pile"]["model"] == "TWE"
+
+
+async def test_who_just_turned_out_to_be_another_model_keeps_its_power(field: Plant) -> None:
+    fill(held(field))
+    wish = command(Action.POWER_CYCLE)
+    async with driving((registration(field), profile())) as (driver, inbox):
+        await inbox.first(Telemetry)
+        assert driver.refuse(wish, wish.issued_at) is None
+        held(field)[200] = 0x5457  # "TW"
+        field.drop_all()
+        await field.until(lambda: driver.counters.failures["wrong_identity"] > 0)
+        assert "left alone" in str(driver.refuse(wish, wish.issued_at))
 
 
 async def test_an_impossible_value_is_read_again_and_then_flagged(field: Plant) -> None:

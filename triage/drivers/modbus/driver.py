@@ -13,7 +13,7 @@ from triage.config.profile.actions import Step
 from triage.config.profile.file import Profile
 from triage.config.profile.writing import UnwritableError
 from triage.core.effects import Command
-from triage.core.events import DriverLink, Event, Registration
+from triage.core.events import DriverLink, Event, FaultClaim, Registration
 from triage.drivers.modbus.commands import BUDGET_S, Commands
 from triage.drivers.modbus.counters import Counters
 from triage.drivers.modbus.device import Device
@@ -34,6 +34,11 @@ ENDPOINTS_TO_JUDGE = 2
 """From so many endpoints on, all of them failing at once is our own network rather than theirs."""
 
 
+def _nothing(_pile: str) -> Sequence[FaultClaim]:
+    """Nothing is known of any pile."""
+    return ()
+
+
 class ModbusDriver:
     """Speaks with every device whose profile is for Modbus; implements :class:`triage.interfaces.Driver`.
 
@@ -45,7 +50,13 @@ class ModbusDriver:
     name = DRIVER
 
     def __init__(
-        self, devices: Sequence[tuple[Registration, Profile]], *, clock: Clock, fresh_s: float, speed: float = 1.0
+        self,
+        devices: Sequence[tuple[Registration, Profile]],
+        *,
+        clock: Clock,
+        fresh_s: float,
+        speed: float = 1.0,
+        recall: Callable[[str], Sequence[FaultClaim]] = _nothing,
     ) -> None:
         """Prepare; nothing connects before :meth:`start`.
 
@@ -54,6 +65,7 @@ class ModbusDriver:
             clock: the edge's clock.
             fresh_s: age in seconds beyond which a reading permits nothing; already divided by the policy's speed.
             speed: divides the times from poll to poll and the waits of actions.
+            recall: the faults the core knows of a pile; asked once of each device, at its first reading.
 
         Raises:
             InputError: endpoints or addresses that cannot be used, all of them.
@@ -69,6 +81,7 @@ class ModbusDriver:
             speed=speed,
             offer=self._offer,
             excused=lambda: self._told_up is False,
+            recall=recall,
             chance=random.Random(),  # noqa: S311 -- jitter, not a secret
         )
         self._commands = Commands(self._room)
@@ -196,6 +209,9 @@ class ModbusDriver:
 
     def refuse(self, command: Command, now: datetime) -> str | None:
         """What the second look alone has against ``command``; None: nothing."""
+        device = self._devices.get(command.pile)
+        if device is not None and device.wrong:
+            return f"it is left alone: {device.wrong}"
         return self._look.refuse(command, now, self._clock.monotonic())
 
     async def carry_out(

@@ -43,7 +43,7 @@ class Herald:
         self._room = room
         self._loop = asyncio.get_running_loop()
         self._starting = False
-        self._claims = Claims(planned.kind.interpreter.fault_sources)
+        self._claims: Claims | None = None
         self._told: dict[str, str | None] = {}
         self._quarantined_s = float("-inf")
 
@@ -56,10 +56,17 @@ class Herald:
             driver=DRIVER,
             uptime_s=look.sighting.uptime_s,
             readings=look.sighting.readings,
-            faults=self._claims.after(look.sighting),
+            faults=self._known_claims().after(look.sighting),
         )
         self._room.look.telemetry(telemetry, look.at_s)
         return telemetry
+
+    def _known_claims(self) -> Claims:
+        """Its claims; at its first word those that the core has on record from before our start."""
+        if self._claims is None:
+            before = self._room.recall(self.planned.registration.pile)
+            self._claims = Claims(self.planned.kind.interpreter.fault_sources, before)
+        return self._claims
 
     def tell(self, look: Look) -> None:
         """Hand a reading over, after the news that the device is there or started anew."""

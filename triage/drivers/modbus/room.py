@@ -10,7 +10,7 @@ from msgspec import Struct
 from triage.config.profile.addresses import AddressError
 from triage.config.profile.file import Profile
 from triage.config.profile.registers import Modbus
-from triage.core.events import Event, Registration
+from triage.core.events import Event, FaultClaim, Registration
 from triage.drivers.modbus.counters import Counters
 from triage.drivers.modbus.endpoint import Address, address_of
 from triage.drivers.modbus.reader import Layout, layout
@@ -25,7 +25,8 @@ DRIVER = "modbus"
 class Room(Struct):
     """The driver's own things, as its devices see them.
 
-    ``offer`` hands events over; ``excused`` tells whether silence says nothing now, because our own network is down.
+    ``offer`` hands events over; ``recall`` tells the faults the core knows of a pile; ``excused`` tells whether silence
+    says nothing now, because our own network is down.
     """
 
     clock: Clock
@@ -34,6 +35,7 @@ class Room(Struct):
     speed: float
     offer: Callable[[Sequence[Event]], None]
     excused: Callable[[], bool]
+    recall: Callable[[str], Sequence[FaultClaim]]
     chance: random.Random
 
 

@@ -30,6 +30,23 @@ def test_a_source_that_was_never_there_keeps_nothing_alive() -> None:
     assert after(claims, blind=("bits",)) == set()
 
 
+def test_a_register_that_is_gone_when_we_start_clears_nothing() -> None:
+    claims = Claims(frozenset({"error", "bits"}), (DOOR, INTERNAL))
+    assert after(claims, blind=("bits",)) == {"EnclosureOpen"}
+    assert after(claims) == set()
+    assert after(Claims(frozenset({"error", "pilot"}), (DOOR,)), blind=("error", "pilot")) == set(), (
+        "of another profile"
+    )
+
+
+def test_a_claim_of_two_sources_stands_while_either_is_silent() -> None:
+    both = FaultClaim(code="InternalError", connector=0, info="error 21; bits bit 4: relay")
+    claims = Claims(frozenset({"error", "bits"}))
+    assert after(claims, both) == {"InternalError"}
+    assert after(claims, blind=("bits",)) == {"InternalError"}
+    assert after(claims) == set()
+
+
 def test_a_claim_of_unknown_origin_stands_while_anything_is_silent() -> None:
     claims = Claims(frozenset({"error", "pilot"}))
     assert after(claims, NAMELESS) == {"PilotFault"}
