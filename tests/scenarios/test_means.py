@@ -96,6 +96,31 @@ def test_a_pseudo_reset_that_was_only_accepted_proves_nothing() -> None:
     assert film.the_order().reason is OrderReason.REMOTE_FAILED
 
 
+@pytest.mark.parametrize(
+    ("uptime_s", "result"), [(None, Result.FAILED), (90_000.0, Result.FAILED), (5.0, Result.PASSED)]
+)
+def test_a_boot_counter_that_is_told_for_the_first_time_proves_no_boot(uptime_s: float | None, result: Result) -> None:
+    film = Film(boxes())
+    dialect = Dialect(driver="mqtt", boots=READS | {Action.RESET_HARD: True})
+    film.engine.rules = film.rules = replace(film.rules, dialects={"box/v1": dialect})
+    actor = film.pile()
+    assert film.known().boot_id is None
+
+    def count(command: Command) -> None:
+        actor.answer(command)
+        film.later(20, lambda: film.play(replace(actor.birth(), boot_id="17", received_at=film.now)))
+        film.later(25, actor.heal)
+        film.later(25, lambda: film.play(replace(actor.message(), uptime_s=uptime_s, received_at=film.now)))
+
+    actor.habits[Action.RESET_HARD] = count
+    film.run(60)
+    actor.claim("InternalError")
+    film.run(1800)
+    attempt = next(each for each in film.attempts() if each.action is Action.RESET_HARD)
+    assert attempt.boot_before is None
+    assert attempt.result is result
+
+
 def test_a_hard_reset_is_done_by_the_switch_where_the_model_has_none() -> None:
     film = film_of(Dialect(driver="mqtt", boots=READS), boxes(switch=SWITCH))
     cycled(film.pile())

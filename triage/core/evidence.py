@@ -18,6 +18,9 @@ from triage.core.plan import Step
 from triage.core.policy import Policy
 from triage.core.vocabulary import READS, REBOOTS, AnswerResult, ConnectorStatus, Family, Result
 
+SEEN_TO_START = "start"
+"""Drivers name a boot so that they saw beginning; devices count theirs."""
+
 
 class Finding(Struct, frozen=True, kw_only=True):
     """``result`` None: still open. ``by_itself``: the trouble went away without this attempt having done it."""
@@ -29,9 +32,19 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 def rebooted(pile: Pile, attempt: Attempt) -> datetime | None:
     """When the pile was seen to start again after the command, or None."""
-    if pile.booted_at is not None and pile.booted_at > attempt.sent_at:
-        return pile.booted_at
-    return None
+    if pile.booted_at is None or pile.booted_at <= attempt.sent_at:
+        return None
+    return None if _only_told_its_boot(pile, attempt) else pile.booted_at
+
+
+def _only_told_its_boot(pile: Pile, attempt: Attempt) -> bool:
+    """Whether all that is new is that the pile named its boot, for the first time ever: a counter tells no moment.
+
+    An uptime that began after the command proves the boot all the same, and so does a start that was seen itself.
+    """
+    if attempt.boot_before is not None or pile.boot_id is None or pile.boot_id.startswith(SEEN_TO_START):
+        return False
+    return pile.began_s is None or pile.began_s < attempt.sent_at.timestamp()
 
 
 def find(attempt: Attempt, step: Step, incident: Incident, pile: Pile, policy: Policy, now: datetime) -> Finding:
