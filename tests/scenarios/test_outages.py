@@ -161,7 +161,7 @@ def test_who_fails_a_little_later_joins() -> None:
 
 
 def test_trouble_from_before_goes_on_afterwards_from_new_evidence() -> None:
-    film = lively(10)
+    film = lively(10, outage_max_s=86_400)
     film.pile("P1").claim("InternalError")
     film.run(60)
     drop(film, range(1, 11))
@@ -269,7 +269,7 @@ def test_an_outage_that_comes_back_during_the_ramp_is_the_same() -> None:
 
 
 def test_one_that_lasts_gets_one_order_for_all_and_it_is_recalled_when_they_return() -> None:
-    film = lively(12, outage_dispatch_s=3600)
+    film = lively(12, outage_dispatch_s=3600, outage_max_s=86_400)
     drop(film, range(1, 13))
     film.run(5 * 3600)
     outage = the_outage(film)

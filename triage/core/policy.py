@@ -80,7 +80,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     outage_ramp_s: float = 300
     outage_straggler_s: float = 600
     outage_dispatch_s: float = 14_400
-    outage_max_s: float = 86_400
+    outage_max_s: float = 16_200
     breaker_window_s: float = 600
     breaker_least: int = 6
     breaker_failed_share: float = 0.5
