@@ -106,11 +106,17 @@ def test_a_boot_counter_that_is_told_for_the_first_time_proves_no_boot(uptime_s:
     actor = film.pile()
     assert film.known().boot_id is None
 
+    def born() -> None:
+        film.play(replace(actor.birth(), boot_id="17", received_at=film.now))
+
+    def told() -> None:
+        film.play(replace(actor.message(), uptime_s=uptime_s, received_at=film.now))
+
     def count(command: Command) -> None:
         actor.answer(command)
-        film.later(20, lambda: film.play(replace(actor.birth(), boot_id="17", received_at=film.now)))
+        film.later(20, born)
         film.later(25, actor.heal)
-        film.later(25, lambda: film.play(replace(actor.message(), uptime_s=uptime_s, received_at=film.now)))
+        film.later(25, told)
 
     actor.habits[Action.RESET_HARD] = count
     film.run(60)

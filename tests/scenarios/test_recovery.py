@@ -1,10 +1,13 @@
 """Remote recovery, told as films: what cures, what does not, and what is never mistaken for a cure."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
 from tests.unit.core.film import START, Film
 from triage.core.effects import Command
-from triage.core.events import FaultClaim
+from triage.core.events import EffectOutcome, Event, FaultClaim
 from triage.core.vocabulary import (
     Action,
     BootReason,
@@ -434,3 +437,21 @@ def test_a_stop_that_may_never_have_left_has_cured_nothing(film: Film) -> None:
     film.run(1800)
     assert results(film, Action.STOP_SESSION) == [Result.UNKNOWN]
     assert film.all_incidents()[0].close_code is CloseCode.SELF_CLEARED
+
+
+def test_a_reset_that_left_late_keeps_the_next_one_at_its_distance(film: Film) -> None:
+    """Its commit took its time: what counts is when the pile got it, not when it was decided."""
+    actor = film.pile()
+    actor.habits[Action.RESET_SOFT] = actor.habits[Action.RESET_HARD] = actor.stay_ill
+    play = film.play
+
+    def delayed(event: Event) -> Any:
+        if isinstance(event, EffectOutcome) and event.outcome == "sent" and not film.known().resets[1:]:
+            film.now += timedelta(seconds=50)
+        return play(event)
+
+    film.play = delayed  # type: ignore[method-assign]
+    actor.claim("InternalError")
+    film.run(3600)
+    soft, hard = film.sent()
+    assert (hard.issued_at - soft.issued_at).total_seconds() >= 600 + 50

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -12,6 +12,9 @@ from triage.core.effects import Command
 from triage.core.events import CommandAnswer, DriverLink, EffectOutcome, PileStatus, Quarantined, Started
 from triage.core.observation import observe_status
 from triage.core.traces import transitions
+
+LATE_S = 2.0
+"""A reset that left so long after it was decided counts from when it left."""
 
 
 def status(draft: Draft, event: PileStatus) -> None:
@@ -82,6 +85,7 @@ def _command_outcome(draft: Draft, event: EffectOutcome) -> None:
         return
     if event.outcome == "sent":
         settled = replace(attempt, left=True)
+        _count_from_now(draft, incident.pile, attempt.sent_at)
     elif event.outcome == "not_sent":
         settled = replace(attempt, left=False, reason=event.reason[:300])
         draft.settle(event.effect, "failed", event.reason[:300])
@@ -94,6 +98,15 @@ def _command_outcome(draft: Draft, event: EffectOutcome) -> None:
     if settled.left is False:
         _give_back(draft, changed.pile, settled.sent_at)
         conduct.progress(draft, changed)
+
+
+def _count_from_now(draft: Draft, pile_id: str, sent_at: datetime) -> None:
+    """A reset whose commit took its time left later than it was decided: spacing and budgets count from there."""
+    pile = draft.pile(pile_id)
+    late = draft.now - sent_at >= timedelta(seconds=LATE_S / draft.policy.speed)
+    if pile is None or sent_at not in pile.resets or not late:
+        return
+    draft.put_pile(replace(pile, resets=tuple(draft.now if at == sent_at else at for at in pile.resets)))
 
 
 def _give_back(draft: Draft, pile_id: str, sent_at: datetime) -> None:
