@@ -113,7 +113,7 @@ def test_words_of_danger_for_devices_are_read_in_faults(tmp_path: Path) -> None:
         ("models: [A]\ncodes: {x: {is: Danger, firmware: new}}", "codes.x.firmware", "pattern"),
         ("models: [A]\ncodes: {x: {is: Danger, when: start}}", "codes.x.when", "unknown key"),
         ("models: [A]\ncodes: {x: {stage: start}}", "codes.x.is", "required"),
-        ("models: [A]\ncodes: {x: []}", "codes.x", "at least 1 item"),
+        ("models: [A]\ncodes: {x: []}", "codes.x", "at least 1 entry"),
         ("models: [A]\ncodes: {x: 7}", "codes.x", "valid string"),
         ("codes: {x: {is: Danger, stage: start}}", "codes.x", "a general code must mean the same"),
         ("codes: {x: {is: Danger, firmware: '<2'}}", "codes.x", "a general code must mean the same"),
@@ -131,7 +131,7 @@ def test_words_of_danger_for_devices_are_read_in_faults(tmp_path: Path) -> None:
         ("faults: {New: {family: internal, en: a, zh: b, cause: {en: x}}}", "faults.New.cause.zh", "required"),
         ("danger: {heat: {words: ['(a']}}", "danger.heat.words[0]", "brackets"),
         ("danger: {heat: {words: [x], harmless: ['..']}}", "danger.heat.harmless[0]", "placeholders"),
-        ("danger: {heat: {words: []}}", "danger.heat.words", "at least 1 item"),
+        ("danger: {heat: {words: []}}", "danger.heat.words", "at least 1 entry"),
     ],
 )
 def test_faults_of_a_file_are_told_with_their_place(tmp_path: Path, text: str, field: str, problem: str) -> None:

@@ -671,7 +671,8 @@ async def test_a_command_that_expires_between_look_and_write_never_leaves(field:
 
         field.unit().before = look
         dispatch = await driver.send(command(ttl_s=0.6))
-        assert (dispatch.outcome, dispatch.reason) == ("not_sent", "expired before it could leave")
+        assert dispatch.outcome == "not_sent"
+        assert dispatch.reason in {"expired", "expired before it could leave"}
         assert looks >= 3  # all that was expected came
         assert not field.writes
 

@@ -83,6 +83,7 @@ class ScriptedPile:
         self._seq = 0
         self._born_s = time.monotonic()
         self._booting = False
+        self._leaving = False
         self._done: set[str] = set()
         self._client: aiomqtt.Client | None = None
         self._up = asyncio.Event()
@@ -164,10 +165,13 @@ class ScriptedPile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._task is not None
-        # A cancellation that meets a breaking connection can be swallowed by the client: ask until it is over.
+        # A cancellation can be swallowed where the client waits (Python 3.11), and a task group passes it on only once:
+        # what lives in it looks for itself, and a cut line wakes whoever waits for it.
+        self._leaving = True
         while not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task], timeout=1)
+            self._cut()
         if not self._task.cancelled():
             self._task.result()
 
@@ -184,7 +188,7 @@ class ScriptedPile:
                     line.shutdown(socket.SHUT_RDWR)
 
     async def _live(self) -> None:
-        while True:
+        while not self._leaving:
             if not self._away.is_set():
                 try:
                     await self._connected()
@@ -227,7 +231,7 @@ class ScriptedPile:
         await client.publish(self._topic("status"), json.dumps(status), qos=1, retain=True)
 
     async def _tell(self, client: aiomqtt.Client) -> None:
-        while True:
+        while not self._leaving:
             await asyncio.sleep(self._every_s)
             if not self.silent:
                 await self._report(client)
