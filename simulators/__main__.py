@@ -13,7 +13,6 @@ from importlib.util import find_spec
 COMMANDS = {
     "fleet": ("simulators.wire.command", "piles, drivers and field teams on real sockets"),
     "world": ("simulators.world", "a whole world under virtual time"),
-    "drill": ("simulators.drill", "one recovery plan against one pile, under virtual time"),
     "league": ("simulators.world_league", "the same worlds under several strategies, side by side"),
 }
 BAD_USAGE = 2

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from random import Random
 
     from simulators.hardware.look import Look
-    from simulators.kinds import FaultKind
     from simulators.truth import Encounter, Truth
 
 __all__ = ["Clock", "Condition", "Message", "Nature", "Pile"]
@@ -168,22 +167,14 @@ class Pile:
         self._controller.power(now, on=on)
         return self._take()
 
-    def inject(self, now: float, kind: str | FaultKind, connector: int | None = None) -> list[Message]:
-        """Let a fault begin: one of the catalogue, by its name, or one of the caller's own.
+    def inject(self, now: float, kind: str, connector: int | None = None) -> list[Message]:
+        """Let a fault begin.
 
         Raises:
             KeyError: no such kind in the catalogue.
         """
         self._run(now)
-        self._controller.troubles.strike(now, KINDS[kind] if isinstance(kind, str) else kind, connector)
-        return self._take()
-
-    def charge(self, now: float, connector: int, seconds: float) -> list[Message]:
-        """Somebody charges on a connector from now on, for so many seconds; nothing happens where it is taken."""
-        self._run(now)
-        bay = self._device.connector(connector)
-        if bay is not None:
-            self._sessions.charge(now, bay, seconds)
+        self._controller.troubles.strike(now, KINDS[kind], connector)
         return self._take()
 
     def repair(self, now: float, *, fixed: bool) -> list[Message]:

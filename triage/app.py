@@ -24,7 +24,6 @@ from triage.interfaces import Desk, Driver, Ledger, Lookups, Queries, Restorer
 from triage.metrics import Metrics
 from triage.outbox import Outbox
 from triage.overview import Overview, gauge
-from triage.recorder import Recorder, Recording
 from triage.runtime import Runtime
 from triage.tallies import Tallies, Tally, tally
 from triage.web.bulletin import Bulletin
@@ -86,7 +85,6 @@ class Parts:
     http: tuple[str, int] | None = None
     tokens: tuple[TokenEntry, ...] = ()
     owner: str = field(default_factory=socket.gethostname)
-    recording: Recording | None = None
 
 
 class App:
@@ -108,7 +106,6 @@ class App:
             speed=parts.rules.policy.speed,
         )
         self.bulletin = Bulletin()
-        self.recorder = None if parts.recording is None else Recorder(parts.recording, self.engine, release())
         self.runtime = Runtime(
             self.engine,
             parts.store,
@@ -117,7 +114,6 @@ class App:
             release=self.outbox.release,
             publish=self._publish,
             anchor=parts.clock.anchor,
-            record=None if self.recorder is None else self.recorder.record,
         )
         parts.metrics.registry.register(Tallies(self._tallies))
         self.failed: asyncio.Future[None] | None = None
@@ -141,8 +137,6 @@ class App:
         snapshot = await parts.store.load(self.clock.now())
         self.clock.resume(snapshot.settings.get("clock", ""))
         self.engine.start(snapshot, parts.registrations, self.clock.now())
-        if self.recorder is not None:
-            self.recorder.begin(self.clock.now())
         self.failed = asyncio.get_running_loop().create_future()
         self.outbox.resume(snapshot.outbox)
         self.outbox.start(self.runtime)
@@ -172,8 +166,6 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self.recorder is not None:
-            self.recorder.end()
         with contextlib.suppress(StoreError, StoreRefusedError):
             await self.parts.store.release_lease()
         await self.parts.store.close()
@@ -184,9 +176,6 @@ class App:
         """Decide by other rules, for another fleet, from the next event on; new drivers are started."""
         self.engine.reload(rules)
         self.engine.enrol(registrations)
-        if self.recorder is not None:
-            # A fleet is no event: what is recorded from here on begins with the new one.
-            self.recorder.begin(self.clock.now())
         fresh = set((drivers or {}).values()) - set(self.drivers.values())
         self.drivers.update(drivers or {})
         for driver in fresh:
@@ -211,7 +200,6 @@ class App:
             "database": "ok" if database is None else f"down: {database}",
             **driver_trouble,
             **self._device_trouble(),
-            **self._recording_trouble(),
             "outbox": "ok" if outbox is None else f"degraded: {outbox}",
             "clock": f"degraded: the wall clock differs by {ahead:.0f} s; deadlines follow slowly" if jumped else "ok",
         }
@@ -220,10 +208,6 @@ class App:
         devices = self.parts.devices
         said = {} if devices is None else devices.trouble()
         return {f"{name} devices": f"degraded: {trouble}" for name, trouble in said.items()}
-
-    def _recording_trouble(self) -> dict[str, str]:
-        trouble = None if self.recorder is None else self.recorder.trouble
-        return {} if trouble is None else {"recording": f"degraded: {trouble}"}
 
     def _tallies(self) -> list[Tally]:
         drivers = {driver.name: driver for driver in self.drivers.values()}
@@ -286,7 +270,6 @@ class App:
             ("complaint", changes.complaints),
             ("work_order", changes.orders),
             ("silence", changes.silences),
-            ("outage", changes.outages),
             ("pile", changes.piles),
         ):
             for id in ids:

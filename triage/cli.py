@@ -13,7 +13,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from triage.cli_plan import plan_app
 from triage.cli_profile import profile_app
 from triage.errors import InputError, TriageError
 
@@ -31,7 +30,6 @@ audit_app = typer.Typer(help="The journal's hash chain.", no_args_is_help=True)
 app.add_typer(fleet_app, name="fleet")
 app.add_typer(audit_app, name="audit")
 app.add_typer(profile_app, name="profile")
-app.add_typer(plan_app, name="plan")
 
 Config = Annotated[Path, typer.Option("--config", help="The settings file.", show_default=True)]
 DEFAULT_CONFIG = Path("config/triage.yaml")
@@ -69,17 +67,13 @@ def serve(
     config: Config = DEFAULT_CONFIG,
     log_level: Annotated[str, typer.Option(help="debug, info, warning, error")] = "info",
     log_console: Annotated[bool, typer.Option("--log-console", help="Log for a person's eyes, not as JSON.")] = False,
-    record: Annotated[
-        Path | None, typer.Option("--record", help="Record what comes in, for `triage replay`; as record.file.")
-    ] = None,
 ) -> None:
     """Run the daemon. SIGTERM stops it cleanly; SIGHUP reads plans, profiles, words, fault tables and fleet again."""
     from triage.daemon import serve as serve_daemon
     from triage.logs import configure
 
     configure(log_level, json=not log_console)
-    environ = os.environ if record is None else {**os.environ, "TRIAGE_RECORD__FILE": str(record)}
-    _run(serve_daemon(config, environ))
+    _run(serve_daemon(config, os.environ))
 
 
 @app.command("demo")
@@ -105,13 +99,8 @@ def demo_command(
 @app.command()
 def check(config: Config = DEFAULT_CONFIG) -> None:
     """Validate settings, fleet, plans, profiles, words and fault tables; list ALL faults."""
-    from datetime import UTC, datetime
-
     from triage.config.check import check as check_everything
-    from triage.config.check import warnings
 
-    for warning in warnings(config, os.environ, datetime.now(UTC).date()):
-        print(f"warning: {warning}", file=sys.stderr)
     faults = check_everything(config, os.environ)
     if faults:
         _fail(BAD_INPUT, *[str(fault) for fault in faults], f"{len(faults)} fault(s)")
@@ -181,37 +170,6 @@ def audit_verify(config: Config = DEFAULT_CONFIG) -> None:
     if fault:
         _fail(FAILED, text)
     print(text)
-
-
-@app.command("replay")
-def replay_command(
-    trace: Annotated[Path, typer.Argument(metavar="TRACE", help="A file written by `triage serve --record`.")],
-    config: Config = DEFAULT_CONFIG,
-    against: Annotated[
-        Path | None, typer.Option("--against", help="Other settings: print the decisions that differ.")
-    ] = None,
-) -> None:
-    """Decide a recorded trace again and print every decision; with --against, those that other rules would change.
-
-    Exit code 1: the decisions differ.
-    """
-    from triage import replay
-
-    recorded = replay.read(trace)
-    if recorded.cut_off:
-        print(f"{trace}: the last line is cut off and left out", file=sys.stderr)
-    decided = replay.replay(recorded, replay.rules_of(config, os.environ))
-    if against is None:
-        for each in decided:
-            print(each)
-        return
-    other = replay.replay(recorded, replay.rules_of(against, os.environ))
-    differences = replay.differ(decided, other)
-    for difference in differences:
-        print(difference)
-    if differences:
-        raise SystemExit(FAILED)
-    print("no decision differs")
 
 
 @app.command(hidden=True)

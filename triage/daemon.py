@@ -26,7 +26,7 @@ from triage.config.fleetfile import load_fleet, load_teams
 from triage.config.lexiconfile import load_lexicon
 from triage.config.planfile import load_plans
 from triage.config.profile.file import Profile, load_profiles
-from triage.config.sections import Record, WebhookDesk
+from triage.config.sections import WebhookDesk
 from triage.config.settings import Settings, load_settings
 from triage.core.draft import Rules
 from triage.core.events import FaultClaim, Registration
@@ -34,7 +34,6 @@ from triage.desks.local import LocalDesk
 from triage.drivers.embedded import EmbeddedBroker
 from triage.errors import InputError, StoreRefusedError
 from triage.interfaces import Desk
-from triage.recorder import MEGABYTE, Recording
 from triage.storage.sql import SqlStore
 
 log = structlog.get_logger(__name__)
@@ -154,22 +153,9 @@ def join(settings: Settings, clock: SteadyClock, broker_url: str, files: Files) 
         clock=clock,
         http=(settings.http.host, settings.http.port),
         tokens=tokens if settings.auth.mode == "token" else (),
-        recording=_recording(settings.record),
     )
     app = App(parts)
     return app
-
-
-def _recording(section: Record) -> Recording | None:
-    """What the settings say of a recording."""
-    if section.file is None:
-        return None
-    return Recording(
-        file=Path(section.file),
-        max_bytes=section.max_mb * MEGABYTE,
-        files=section.files,
-        personal=section.with_personal_data,
-    )
 
 
 def broker_folder(settings: Settings) -> Path:

@@ -13,7 +13,6 @@ from triage.core.events import Ask, Event, Moment
 from triage.core.fleet import Pile
 from triage.core.means import Dialect
 from triage.core.plan import Plan
-from triage.core.remedies import Remedies
 
 
 class Clock(Protocol):
@@ -122,7 +121,7 @@ class Queries(Protocol):
     """The reading side of storage, for pages and the API."""
 
     async def fetch(self, kind: str, id: str) -> dict[str, Any] | None:
-        """One entity as stored (kinds: incident, complaint, order, silence, and plan by hash), or None."""
+        """One entity as stored (kinds: incident, complaint, order, silence), or None."""
 
     async def page(self, kind: str, filters: Mapping[str, str], cursor: str | None, limit: int) -> Page:
         """A page of entities, newest first; unknown filters raise ``KeyError``. Kind ``quarantine`` is a list too."""
@@ -158,9 +157,6 @@ class LiveView(Protocol):
 
     def plans(self) -> Sequence[Plan]:
         """The plans in force."""
-
-    def remedies(self) -> Sequence[Remedies]:
-        """What each remedy cured, in order of model, firmware and fault."""
 
     def dialect(self, profile: str) -> Dialect | None:
         """What a profile can do and what of it nobody has checked; None when nothing is known of it."""

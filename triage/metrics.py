@@ -16,7 +16,6 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from triage.core.outage import Cause, OutageState
 from triage.core.vocabulary import (
     Category,
     Channel,
@@ -207,12 +206,6 @@ class Metrics:
         )
         states = LabelSet(IncidentState)
         self.incidents = self._gauges("incidents", "Incidents not yet closed, by state.", state=states)
-        self.outages = self._gauges(
-            "outages",
-            "Outages not yet closed, by likely cause and by state.",
-            cause=LabelSet(Cause),
-            state=LabelSet(OutageState),
-        )
         self.safety_incidents = self._gauge("safety_incidents", "Open incidents with a hazard for people.")
         self.incident_transitions = self._counters(
             "incident_transitions",
@@ -230,11 +223,6 @@ class Metrics:
             "recovery_seconds", "From an incident's opening to its proven remote recovery, seconds.", RECOVERIES
         )
         self.refusals = self._counters("refusals", "Steps a gate refused.", gate=LabelSet(Gate))
-        self.remedy_advice = self._counters(
-            "remedy_advice",
-            "Steps the record of remedies spoke against (skipped, or only suggested), and first remedies held back.",
-            advice=LabelSet(["skipped", "suggested", "held_back"]),
-        )
         self.work_orders = self._gauges(
             "work_orders", "Work orders not yet closed, by state.", state=LabelSet(OrderState)
         )

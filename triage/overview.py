@@ -10,7 +10,6 @@ from triage.core.engine import Engine
 from triage.core.fleet import Pile
 from triage.core.means import Dialect
 from triage.core.plan import Plan
-from triage.core.remedies import Remedies
 from triage.core.vocabulary import ConnectorStatus, Link
 from triage.interfaces import Clock
 from triage.metrics import Metrics
@@ -50,10 +49,6 @@ class Overview:
         """See :class:`~triage.interfaces.LiveView`."""
         return self._engine.rules.plans.plans
 
-    def remedies(self) -> Sequence[Remedies]:
-        """See :class:`~triage.interfaces.LiveView`."""
-        return list(self._engine.state.remedies)
-
     def dialect(self, profile: str) -> Dialect | None:
         """See :class:`~triage.interfaces.LiveView`."""
         return self._engine.rules.dialects.get(profile)
@@ -89,9 +84,6 @@ def gauge(engine: Engine, metrics: Metrics, clock: Clock, pending: tuple[int, da
     metrics.incidents.replace(Counter((incident.state.value,) for incident in incidents))
     metrics.safety_incidents.set(sum(incident.safety for incident in incidents))
     metrics.work_orders.replace(Counter((order.state.value,) for order in state.orders.values() if order.open))
-    metrics.outages.replace(
-        Counter((each.cause.value, each.state.value) for each in state.outages.values() if each.open)
-    )
     for driver, since in state.listening.items():
         metrics.driver_up.labels(driver).set(0 if since is None else 1)
     count, oldest = pending

@@ -52,7 +52,7 @@ class Store(Ledger, Lookups, Protocol):
 class Runtime:
     """Implements :class:`triage.interfaces.Inlet` around one engine."""
 
-    def __init__(  # noqa: PLR0913 - the loop is where everything meets
+    def __init__(
         self,
         engine: Engine,
         store: Store,
@@ -62,12 +62,8 @@ class Runtime:
         release: Callable[[Iterable[OutboxItem]], None],
         publish: Callable[[Changes], None] = lambda _changes: None,
         anchor: Callable[[], str] = str,
-        record: Callable[[Event, datetime, Decision | Quiet | None], None] | None = None,
     ) -> None:
-        """``release`` takes committed effects, ``publish`` tells open pages, ``anchor`` is the clock's record.
-
-        ``record`` hears of every event decided.
-        """
+        """``release`` takes committed effects, ``publish`` tells open pages, ``anchor`` is the clock's record."""
         self._engine = engine
         self._store = store
         self._clock = clock
@@ -75,7 +71,6 @@ class Runtime:
         self._release = release
         self._publish = publish
         self._anchor = anchor
-        self._record = record
         self._inbox = Inbox()
         self._batch = Batch()
         self._committing: asyncio.Task[None] | None = None
@@ -269,8 +264,6 @@ class Runtime:
                 self._batch.answers.append((entry, replayed(event, kept)))
                 return
         decision = self._decide(event, now)
-        if self._record is not None:
-            self._record(event, now, decision)
         if not isinstance(decision, Decision) or not (decision.changes or decision.answer or decision.counts):
             entry.settle()
             return

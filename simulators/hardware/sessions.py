@@ -79,26 +79,14 @@ class Sessions:
             self._meet(now, connector, fault=fault)
             self._leave(now, connector)
             return
-        length_s = device.rng.uniform(8 * 60.0, 70 * 60.0)
-        self._draw(now, connector, device.nature.model.power_w * device.rng.uniform(0.35, 1.0), length_s)
-        idles = device.rng.random() < IDLE_AT_END
-        self._later(now, connector, (length_s, length_s), self._suspend if idles else self.finish)
-
-    def charge(self, now: float, connector: Connector, length_s: float) -> None:
-        """A driver charges for exactly so long, beginning now, unless the connector is taken or out of order."""
-        if connector.occupied or not chargeable(self._device, connector):
-            return
-        connector.occupied = True
-        connector.generation += 1
-        self._draw(now, connector, self._device.nature.model.power_w / 2.0, length_s)
-        self._later(now, connector, (length_s, length_s), self.finish)
-
-    def _draw(self, now: float, connector: Connector, peak_w: float, length_s: float) -> None:
-        device = self._device
         device.truth.sessions += 1
+        length_s = device.rng.uniform(8 * 60.0, 70 * 60.0)
+        peak_w = device.nature.model.power_w * device.rng.uniform(0.35, 1.0)
         session = f"{device.nature.pile}-s{device.boot}-{device.truth.sessions}"
         connector.begin(now, session, peak_w, now + length_s)
         self._move(now, connector, Status.CHARGING)
+        idles = device.rng.random() < IDLE_AT_END
+        self._later(now, connector, (length_s, length_s), self._suspend if idles else self.finish)
 
     def _suspend(self, now: float, connector: Connector) -> None:
         self._move(now, connector, Status.SUSPENDED_EV)

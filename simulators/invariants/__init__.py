@@ -20,7 +20,6 @@ take from ``triage`` the shape of its documents and the declared tables, and non
 | I12 | only declared edges, each with a reason in the journal; the chain holds |
 | I14 | a restart loads what was committed |
 | I18 | nothing changing is committed under the kill switch |
-| I19 | the counts of what each remedy cured are those of the attempts on record, over every restart |
 """
 
 from __future__ import annotations

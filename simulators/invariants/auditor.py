@@ -10,7 +10,6 @@ from simulators.invariants.court import Court
 from simulators.invariants.knowledge import Knowledge, Told
 from simulators.invariants.ledger import Ledger
 from simulators.invariants.outside import Promises, Tickets, acknowledged_kept
-from simulators.invariants.remedies import exact
 from triage.storage.chain import Head, verify
 
 if TYPE_CHECKING:
@@ -106,7 +105,6 @@ class Auditor:
         self.tickets.finish()
         self._executions(truths)
         self._liveness(bound_s)
-        exact(self.court, self.ledger.incidents.values(), self.ledger.settings)
         verified = await verify(journal, head)
         if verified.bad is not None:
             self.court.accuse("I12", "journal", f"record {verified.bad}: {verified.why}")

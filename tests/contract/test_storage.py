@@ -19,11 +19,7 @@ from triage.core.effects import Answer, Changes, Command, JournalEntry, KeptAnsw
 from triage.core.events import Moment, Quarantined, Registration, Reporter
 from triage.core.fleet import Pile
 from triage.core.incident import Incident
-from triage.core.outage import LOST, Cause, Member, Outage, OutageState
-from triage.core.policy import Policy
-from triage.core.remedies import Book, Remedies, key_of, setting
 from triage.core.silence import Silence
-from triage.core.state import State
 from triage.core.vocabulary import (
     Action,
     Category,
@@ -37,7 +33,6 @@ from triage.core.vocabulary import (
     OrderReason,
     OrderState,
     Priority,
-    Result,
     Route,
     Tier,
 )
@@ -174,23 +169,6 @@ def kept(key: str = "k", **changed: Any) -> KeptAnswer:
     return structs.replace(base, **changed)
 
 
-def outage(id: str = "O1", **changed: Any) -> Outage:
-    base = Outage(
-        id=id,
-        cause=Cause.SITE,
-        name="S1",
-        sign=LOST,
-        size=2,
-        state=OutageState.OPEN,
-        state_since=NOW,
-        opened_at=NOW,
-        wake_at=NOW,
-        site="S1",
-        members=(Member(pile="P1", since=NOW), Member(pile="P2", since=NOW, back_at=NOW, free_at=NOW)),
-    )
-    return structs.replace(base, **changed)
-
-
 def incidents(*given_incidents: Incident) -> Changes:
     return Changes(incidents={one.id: one for one in given_incidents})
 
@@ -224,7 +202,6 @@ async def everything(store: Store, list_: str, limit: int, /, **filters: str) ->
     a_complaint=values.of(Complaint),
     an_order=values.of(WorkOrder),
     a_silence=values.of(Silence),
-    an_outage=values.of(Outage),
     an_item=values.of(OutboxItem),
     the_settings=values.of(dict[str, str]),
 )
@@ -235,7 +212,6 @@ async def test_every_entity_comes_back_as_it_was(  # noqa: PLR0917
     a_complaint: Complaint,
     an_order: WorkOrder,
     a_silence: Silence,
-    an_outage: Outage,
     an_item: OutboxItem,
     the_settings: dict[str, str],
 ) -> None:
@@ -246,7 +222,6 @@ async def test_every_entity_comes_back_as_it_was(  # noqa: PLR0917
             complaints={a_complaint.number: a_complaint},
             orders={an_order.id: an_order},
             silences={a_silence.id: a_silence},
-            outages={an_outage.id: an_outage},
             outbox={an_item.id: an_item},
             settings=the_settings,
         )
@@ -256,13 +231,11 @@ async def test_every_entity_comes_back_as_it_was(  # noqa: PLR0917
     assert an_incident in snapshot.incidents
     assert a_complaint in snapshot.complaints
     assert an_order in snapshot.orders
-    assert an_outage in snapshot.outages
     assert an_item in snapshot.outbox
     assert (a_silence in snapshot.silences) == (a_silence.lifted_at is None)
     assert snapshot.settings.items() >= the_settings.items()
     fetched = await store.fetch("silence", a_silence.id)
     assert msgspec.convert(fetched, Silence) == a_silence
-    assert msgspec.convert(await store.fetch("outage", an_outage.id), Outage) == an_outage
 
 
 @DRAWN
@@ -427,14 +400,6 @@ async def test_a_restart_finds_what_is_open_or_recent(backing: Backing) -> None:
                     silence("lifted", lifted_at=ago(minutes=1)),
                 )
             },
-            outages={
-                one.id: one
-                for one in (
-                    outage("open", state=OutageState.RETURNING),
-                    outage("recent", state=OutageState.CLOSED, closed_at=ago(minutes=5)),
-                    outage("old", state=OutageState.CLOSED, closed_at=ago(hours=3)),
-                )
-            },
             outbox={
                 one.id: one
                 for one in (
@@ -455,28 +420,8 @@ async def test_a_restart_finds_what_is_open_or_recent(backing: Backing) -> None:
     assert [one.number for one in snapshot.complaints] == ["open", "recent"]
     assert [one.id for one in snapshot.orders] == ["open", "recent"]
     assert [one.id for one in snapshot.silences] == ["holds", "to come"]
-    assert [one.id for one in snapshot.outages] == ["open", "recent"]
     assert [one.id for one in snapshot.outbox] == ["b", "a"]
     assert snapshot.settings == {"kill_switch": "on"}
-
-
-async def test_what_remedies_cured_survives_a_restart(backing: Backing) -> None:
-    book = Book()
-    store = await backing.open()
-    for number, model in enumerate(("AC-7", ODD[:80], "", "充电桩")):
-        found = Remedies(model=key_of(model, None, "")[0], firmware="1.0", fault="InternalError", at=ago(hours=number))
-        for _ in range(number + 1):
-            found = found.tried(Action.RESET_SOFT, Result.FAILED, NOW).watched(back=True, healed=True, at=NOW)
-        name, text = setting(book.place_for(found.key, {}), found)
-        book.keep(name, text)
-        await store.commit(Changes(incidents={"I1": incident("I1")}, settings={name: text}))
-    await store.close()
-    snapshot = await (await backing.open()).load(NOW)
-    state = State(Policy().faster())
-    state.restore(snapshot)
-    assert list(state.remedies) == list(book)
-    counts = [each.of(Action.RESET_SOFT).failed for each in state.remedies]
-    assert (sorted(counts), len(snapshot.incidents)) == ([1, 2, 3, 4], 1)
 
 
 async def test_a_reopened_incident_is_found_again(store: Store) -> None:
@@ -618,23 +563,11 @@ FILTERS: list[tuple[str, Any, Any, dict[str, str]]] = [
             "incident": "I2",
         },
     ),
-    (
-        "outage",
-        outage(),
-        outage("O2", state=OutageState.CLOSED, cause=Cause.CARRIER, site="S2"),
-        {"state": "closed", "cause": "carrier", "site": "S2"},
-    ),
     ("silence", silence(), silence("Q2", pile="P2"), {"pile": "P2"}),
     ("silence", silence(), silence("Q2", pile=None, site="S2"), {"site": "S2"}),
     ("silence", silence(), silence("Q2", pile=None, region="south"), {"region": "south"}),
 ]
-BATCHES = {
-    "incident": "incidents",
-    "complaint": "complaints",
-    "order": "orders",
-    "silence": "silences",
-    "outage": "outages",
-}
+BATCHES = {"incident": "incidents", "complaint": "complaints", "order": "orders", "silence": "silences"}
 
 
 @pytest.mark.parametrize(("kind", "other", "wanted", "filters"), FILTERS)

@@ -74,13 +74,6 @@ async def test_hard_reset_cures_what_the_soft_one_did_not(stage: Stage) -> None:
         ("reset_hard", "passed"),
     ]
     assert await stage.api.orders(pile.id) == []
-    told = (await stage.api.get(f"/incidents/{incident['id']}"))["explanation"]
-    assert told["now"][0]["en"] == "Closed: a remote remedy cured it, proven by telemetry"
-    assert any(each["en"].startswith("reset_soft was tried and failed") for each in told["not"])
-    records = (await stage.api.get("/remedies"))["items"]
-    counts = [each for record in records for each in record["remedies"]]
-    assert any(each["action"] == "reset_soft" and each["failed"] >= 1 for each in counts)
-    assert any(each["action"] == "reset_hard" and each["passed"] >= 1 for each in counts)
 
 
 async def test_accepted_is_not_worked(stage: Stage) -> None:

@@ -63,8 +63,6 @@ def live(metrics: Metrics) -> None:
     metrics.inbox_depth.set(7)
     metrics.inbox_coalesced.inc()
     metrics.auditor_violations.labels("double_reset").inc()
-    metrics.outages.replace({("site", "open"): 1})
-    metrics.remedy_advice.labels("skip").inc()
 
 
 def driver_counts() -> Iterator[Tally]:

@@ -247,7 +247,7 @@ def test_budgets_hold_over_a_restart_of_the_daemon() -> None:
 
 
 def test_the_breaker_opens_when_resets_do_not_help() -> None:
-    film = lively(fleet(14, sites=14), fleet_hour_floor=100, outage_least=1000)
+    film = lively(fleet(14, sites=14), fleet_hour_floor=100)
     for actor in film.actors.values():
         actor.habits[Action.RESET_SOFT] = actor.stay_ill
         actor.habits[Action.RESET_HARD] = actor.stay_ill

@@ -23,8 +23,6 @@ PROMISED = {
     "attempts_total": ("plan", "step", "result"),
     "recovery_seconds": (),
     "refusals_total": ("gate",),
-    "remedy_advice_total": ("advice",),
-    "outages": ("cause", "state"),
     "work_orders": ("state",),
     "work_orders_opened_total": ("reason",),
     "clock_breaches_total": ("clock",),

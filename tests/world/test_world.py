@@ -10,12 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from simulators.world import daemon, main
+from simulators.world import main
 from simulators.world.command import run
 from simulators.world.outcome import Script
-from triage.core import learning
-from triage.core.policy import Policy
-from triage.core.vocabulary import Learning
 
 SMALL = Script(piles=30, days=0.4, seed=1, crash_every=250, faults=6.0)
 WORDS = ["--piles", "20", "--days", "0.2", "--crash-every", "200", "--faults", "6"]
@@ -104,21 +101,3 @@ def test_a_wrong_call_is_refused(words: list[str], capsys: pytest.CaptureFixture
         main(words)
     assert ended.value.code == 2
     assert "usage" in capsys.readouterr().err
-
-
-def test_the_record_of_remedies_is_exact_over_every_death(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The auditor of the counts had something to count, and sees a single try that was not written down."""
-    honest = run(SMALL)
-    assert honest.violations == []
-    assert honest.counts["kills"] > 0
-    monkeypatch.setattr(learning, "attempted", lambda *_: None)
-    assert any(violation.startswith("I19 ") for violation in run(SMALL).violations)
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_every_invariant_holds_while_learning_decides(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps are passed over after few tries, and half of all first remedies are held back."""
-    eager = {"learning": Learning.ON, "learning_least": 2, "learning_floor_share": 0.9, "holdback_share": 0.5}
-    monkeypatch.setattr(daemon, "Policy", lambda **numbers: Policy(**(numbers | eager)))
-    outcome = run(replace(SMALL, seed=seed))
-    assert outcome.violations == [], outcome.script.replay()

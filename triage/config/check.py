@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
 from triage.config.faultfile import load_fault_table
 from triage.config.fleetfile import load_fleet, load_teams
 from triage.config.lexiconfile import load_lexicon
-from triage.config.planfile import load_plan, load_plans, plan_warnings
+from triage.config.planfile import load_plans
 from triage.config.profile.file import Profile, load_profiles
 from triage.config.settings import FILES, Settings, load_settings, placed
 from triage.config.yamlfile import read_document
 from triage.core.classify import Lexicon
 from triage.core.faults import FaultTable
 from triage.core.plan import PlanBook
-from triage.core.planlint import overlaps
 from triage.errors import InputError, InputFault
 
 Loaded = TypeVar("Loaded")
@@ -40,33 +38,6 @@ def check(path: Path, environ: Mapping[str, str]) -> list[InputFault]:
     profiles = _tried(faults, lambda: load_profiles(Path(files["profiles"]), names))
     _check_fleet(files, faults, profiles)
     return faults
-
-
-def check_plan(path: Path, settings: Settings) -> list[InputFault]:
-    """What is wrong with the plan at ``path`` beside the fault tables and the other plans of an installation.
-
-    Raises:
-        InputError: the plan itself, or a file of the installation, is faulty.
-    """
-    plan, document = load_plan(path), read_document(path)
-    table = load_fault_table(settings.faults_path, load_lexicon(settings.lexicon_path))
-    faults = unknown_fault_names(PlanBook(plans=(plan,)), table, path.parent)
-    for other in load_plans(settings.plans_path).plans:
-        shared = overlaps(plan, other) if other.name != plan.name else ""
-        if shared:
-            problem = f"matches the same trouble as plan {other.name!r}: {shared}"
-            faults.append(document.fault(("match",), problem, "make one of the two narrower, by fault or by model"))
-    return faults
-
-
-def warnings(path: Path, environ: Mapping[str, str], today: date) -> list[InputFault]:
-    """What should be mended and keeps nothing from running; silent about files that :func:`check` finds faulty."""
-    try:
-        folder = load_settings(path, environ).plans_path
-        plans = load_plans(folder).plans
-    except InputError:
-        return []
-    return [warning for plan in plans for warning in plan_warnings(folder / f"{plan.name}.yaml", today)]
 
 
 def unknown_fault_names(book: PlanBook, table: FaultTable, folder: Path) -> list[InputFault]:

@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints, field_validator
 from triage.config.schema import Strict, validate
 from triage.config.yamlfile import Document, read_document
 from triage.core.plan import PROOFS, Plan, PlanBook, Step
-from triage.core.planlint import lint, overlaps, warn
+from triage.core.planlint import lint, overlaps
 from triage.core.vocabulary import Action, Family, Mode, OrderReason
 from triage.errors import InputError, InputFault
 
@@ -96,16 +96,6 @@ def load_plan(path: Path) -> Plan:
     if faults:
         raise InputError(faults)
     return plan
-
-
-def plan_warnings(path: Path, today: date) -> list[InputFault]:
-    """What should be mended of the plan at ``path`` and does not keep it from running.
-
-    Raises:
-        InputError: the plan is faulty.
-    """
-    plan, document = load_plan(path), read_document(path)
-    return [document.fault(found.at, found.problem, found.remedy) for found in warn(plan, today)]
 
 
 def load_plans(folder: Path) -> PlanBook:

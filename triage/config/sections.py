@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, create_model, field_validator
 
 from triage.config.schema import Strict
 from triage.core.policy import Policy
-from triage.core.vocabulary import Family, Learning, Mode
+from triage.core.vocabulary import Family, Mode
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 """Host names that only this machine can reach."""
@@ -143,15 +143,6 @@ class Auth(Strict):
     tokens: tuple[Token, ...] = Field((), description="the tokens that are let in")
 
 
-class Record(Strict):
-    """A recording of what the daemon takes in, for `triage replay`."""
-
-    file: str | None = Field(None, description="where the trace is written; nothing is recorded when left out")
-    max_mb: Annotated[int, Field(ge=1, le=10_000)] = Field(64, description="events of one file, in megabytes")
-    files: Annotated[int, Field(ge=1, le=100)] = Field(4, description="files kept; the oldest is dropped")
-    with_personal_data: bool = Field(False, description="record texts and reporters as they are, not masked")
-
-
 class Notify(Strict):
     """Messages to people; nothing to set yet, the section may stand empty."""
 
@@ -188,27 +179,12 @@ _POLICY_NOTES: dict[str, str] = {
     "fleet_hour_floor": "the least that share ever allows",
     "hour_s": "length of that hour",
     "minimum_available": "connectors of a site that must stay usable while one restarts",
-    "outage_share": "share of a site's, feeder's, gateway's or carrier's piles lost at once that makes an outage",
+    "outage_share": "share of a site's piles failing alike that makes one outage",
     "outage_least": "fewest piles that make an outage",
     "outage_window_s": "window in which their failures must begin",
-    "breaker_window_s": "window in which resets are judged: all, and those of one model, firmware and plan",
-    "breaker_least": "fewest judged resets before a breaker may open",
-    "breaker_failed_share": "more than this share of all resets failed: every reset pauses",
-    "breaker_group_share": "this share or more failed on one model and firmware by one plan: these pause, others go on",
-    "learning": "what is done with the record of which remedy cured what: `off`, `suggest` (say what would be passed "
-    "over) or `on`",
-    "learning_least": "fewest judged tries of a remedy on a model, firmware and fault before anything is concluded",
-    "learning_floor_share": "a remedy that another follows is passed over when it surely (95 %) cures less than this "
-    "share beyond what heals by itself",
-    "learning_last_share": "the same for the last remedy of a plan, after which somebody has to drive there",
-    "holdback_share": "share of incidents whose first remedy waits one more window, to measure how many heal by "
-    "themselves",
-    "outage_fault_share": "the same share for piles that claim the same fault",
-    "outage_trials": "piles with the same fault that are treated first; each that is cured lets two more be treated",
-    "outage_ramp_s": "piles that are back are let go one by one over this time",
-    "outage_straggler_s": "a pile still lost so long after the others came back is decided on its own",
-    "outage_dispatch_s": "an outage of a site, feeder or gateway that lasts this long gets one work order",
-    "outage_max_s": "longest time an outage holds its piles; then each is decided on its own",
+    "breaker_window_s": "window in which recoveries of one model and firmware are judged",
+    "breaker_least": "fewest judged recoveries before the breaker may open",
+    "breaker_failed_share": "share of failed recoveries that opens it",
     "desk_s": "how long a case may wait for a person before it is escalated",
     "callback_s": "how long a reporter's answer is waited for",
     "callback_reminders": "reminders before silence closes the case",
@@ -228,8 +204,6 @@ def _policy_field(name: str, default: Any) -> tuple[Any, Any]:
     note = _POLICY_NOTES.get(name, "")
     if name == "mode":
         return Mode, Field(default, description=note)
-    if name == "learning":
-        return Learning, Field(default, description=note)
     if name == "hold_s":
         seconds = Annotated[float, Field(ge=0, le=LONGEST_S)]
         return dict[Family, seconds], Field(default_factory=dict, description=note)

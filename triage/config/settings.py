@@ -20,7 +20,6 @@ from triage.config.sections import (
     Mqtt,
     Notify,
     PolicySection,
-    Record,
     WebhookDesk,
 )
 from triage.config.yamlfile import Document, Place, read_bytes, read_document
@@ -46,7 +45,6 @@ class Settings(Strict):
     lexicon: str = Field("lexicon", description="folder of the words complaints are read by")
     faults: str = Field("faults", description="folder of the fault tables")
     policy: PolicySection = Field(PolicySection(), description="thresholds, holds, budgets and clocks")  # type: ignore[valid-type]
-    record: Record = Field(Record(), description="a recording of what comes in, for replays")
     notify: Notify = Field(Notify(), description="messages to people")
     desks: tuple[Desk, ...] = Field((LocalDesk(kind="local"),), description="where work orders go")
     auth: Auth = Field(Auth(), description="who may come in")

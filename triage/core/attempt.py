@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from triage.core import learning
 from triage.core.draft import Draft
 from triage.core.effects import Command
 from triage.core.evidence import facts
@@ -36,8 +35,6 @@ def conclude(draft: Draft, incident: Incident, attempt: Attempt, result: Result,
         data={"attempt": attempt.id, "action": attempt.action.value, "result": result.value},
         also=(incident.pile,),
     )
-    if not untried(done):
-        learning.attempted(draft, incident, done)
     run = incident.run
     if run is not None and not untried(done) and attempt.step != "manual":
         run = replace(run, step=run.step + 1)

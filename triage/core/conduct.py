@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from triage.core import callback, field, learning, recovery, review, visits
+from triage.core import callback, field, recovery, review, visits
 from triage.core.attempt import conclude
 from triage.core.detect import symptoms
 from triage.core.draft import Draft, gone, present
@@ -18,7 +18,6 @@ from triage.core.incident import Incident
 from triage.core.lifecycle import Trigger
 from triage.core.linking import hand_over
 from triage.core.opening import claimed, open_incident, reopen
-from triage.core.standstill import stands_still
 from triage.core.vocabulary import CloseCode, Family, IncidentState, OrderReason, Result, SymptomKind
 
 _NOT_AN_INCIDENT = frozenset({Family.USER_SIDE})
@@ -145,7 +144,7 @@ def progress(draft: Draft, incident: Incident) -> None:
     if pile is None:
         _without_pile(draft, incident)
         return
-    if _danger_first(draft, incident, pile) or stands_still(draft, incident, pile):
+    if _danger_first(draft, incident, pile):
         return
     _STEPS[incident.state](draft, incident, pile)
 
@@ -213,9 +212,7 @@ def _due(draft: Draft, incident: Incident) -> bool:
 
 def _observing(draft: Draft, incident: Incident, pile: Pile) -> None:
     if _clear(draft, incident, pile):
-        watch = learning.clearing(draft, incident)
-        text = "gone before anything was done"
-        review.start_soak(draft, incident, Trigger.CLEAR, CloseCode.SELF_CLEARED, text, watch)
+        review.start_soak(draft, incident, Trigger.CLEAR, CloseCode.SELF_CLEARED, "gone before anything was done")
         return
     if not _due(draft, incident):
         return
@@ -223,8 +220,6 @@ def _observing(draft: Draft, incident: Incident, pile: Pile) -> None:
         # Neither shown nor shown gone: the pile is silent, which is another incident's matter. Wait, but not for ever.
         _wait_for_evidence(draft, incident)
         return
-    if incident.family not in _BY_PEOPLE:
-        incident = learning.outlasted(draft, incident, pile)
     recovery.advance(draft, incident)
 
 
@@ -238,8 +233,7 @@ def _wait_for_evidence(draft: Draft, incident: Incident) -> None:
 
 def _held(draft: Draft, incident: Incident, pile: Pile) -> None:
     if _clear(draft, incident, pile):
-        watch = learning.clearing(draft, incident)
-        review.start_soak(draft, incident, Trigger.CLEAR, CloseCode.SELF_CLEARED, "gone while it was held", watch)
+        review.start_soak(draft, incident, Trigger.CLEAR, CloseCode.SELF_CLEARED, "gone while it was held")
         return
     if not _due(draft, incident):
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from triage.core import commoncause, conduct, visits
+from triage.core import conduct, visits
 from triage.core.detect import next_look
 from triage.core.draft import Draft
 from triage.core.events import Due
@@ -79,5 +79,4 @@ _DUE: dict[str, Callable[[Draft, str], None]] = {
     "complaint": _due_complaint,
     "silence": _due_silence,
     "sample": _due_sample,
-    "outage": commoncause.due,
 }

@@ -21,11 +21,8 @@ from triage.core.fleet import Pile
 from triage.core.incident import Incident
 from triage.core.lifecycle import TABLE, Ignore, Trigger
 from triage.core.means import Dialects
-from triage.core.outage import Outage
-from triage.core.plan import Plan, PlanBook, PlanText
+from triage.core.plan import PlanBook
 from triage.core.policy import Policy
-from triage.core.remedies import Key, Remedies
-from triage.core.remedies import setting as kept
 from triage.core.silence import Silence
 from triage.core.state import State
 from triage.core.vocabulary import Family, IncidentState, Repeat
@@ -95,8 +92,6 @@ class Draft:
         self.strangers: list[tuple[str, str]] = []
         self.forgotten: list[tuple[str, str]] = []
         self.looks: list[tuple[str, str, datetime | None]] = []
-        self._records: dict[Key, Remedies] = {}
-        self._places: dict[Key, int] = {}
 
     def decision(self, result: str = "") -> Decision:
         """The finished decision."""
@@ -162,10 +157,6 @@ class Draft:
         """A persistent setting; empty when never set."""
         return self.changes.settings.get(key, self.state.settings.get(key, ""))
 
-    def remedies(self, key: Key) -> Remedies | None:
-        """What is on record of remedies for ``key``."""
-        return self._records.get(key) or self.state.remedies.get(key)
-
     def listening_since(self, pile: Pile) -> datetime | None:
         """From when on our own way to ``pile`` has been up; None while it is down."""
         return self.state.listening_since(self.rules.driver_of(pile))
@@ -188,13 +179,6 @@ class Draft:
         self.changes.incidents[incident.id] = incident
         return incident
 
-    def put_remedies(self, record: Remedies) -> None:
-        """Record what a remedy did, or what healed without one."""
-        place = self._places[record.key] = self.state.remedies.place_for(record.key, self._places)
-        self._records[record.key] = record
-        name, text = kept(place, record)
-        self.changes.settings[name] = text
-
     def put_complaint(self, complaint: Complaint) -> Complaint:
         """Record a complaint's new version."""
         self.changes.complaints[complaint.number] = complaint
@@ -204,17 +188,6 @@ class Draft:
         """Record a work order's new version."""
         self.changes.orders[order.id] = order
         return order
-
-    def put_outage(self, outage: Outage) -> Outage:
-        """Record an outage's new version."""
-        self.changes.outages[outage.id] = outage
-        return outage
-
-    def keep_text(self, plan: Plan) -> None:
-        """Keep the text a run is pinned to; one that is kept already stays as it is."""
-        self.changes.plans[plan.sha256] = PlanText(
-            sha256=plan.sha256, name=plan.name, version=plan.version, text=plan.text, first_used_at=self.now
-        )
 
     def move(self, incident: Incident, trigger: Trigger, target: IncidentState, text: str, **changes: Any) -> Incident:
         """Take ``incident`` along a declared edge and say why; a move to the same state is a new round of it.

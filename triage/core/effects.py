@@ -15,8 +15,6 @@ from triage.core.complaint import Complaint
 from triage.core.events import Moment, Quarantined
 from triage.core.fleet import Pile
 from triage.core.incident import Incident
-from triage.core.outage import Outage
-from triage.core.plan import PlanText
 from triage.core.silence import Silence
 from triage.core.vocabulary import REPEAT, Action, Repeat
 from triage.core.workorder import WorkOrder
@@ -107,9 +105,7 @@ class Changes(Struct, kw_only=True):
     complaints: dict[str, Complaint] = field(default_factory=dict)
     orders: dict[str, WorkOrder] = field(default_factory=dict)
     silences: dict[str, Silence] = field(default_factory=dict)
-    outages: dict[str, Outage] = field(default_factory=dict)
     outbox: dict[str, OutboxItem] = field(default_factory=dict)
-    plans: dict[str, PlanText] = field(default_factory=dict)  # by hash; the first copy stays
     settings: dict[str, str] = field(default_factory=dict)
     moments: list[Moment] = field(default_factory=list)
     journal: list[JournalEntry] = field(default_factory=list)
@@ -130,8 +126,6 @@ class Changes(Struct, kw_only=True):
             or self.answers
             or self.quarantine
             or self.silences
-            or self.outages
-            or self.plans
         )
 
     def absorb(self, other: Changes) -> None:
@@ -155,6 +149,5 @@ class Snapshot(Struct, kw_only=True):
     complaints: list[Complaint] = field(default_factory=list)
     orders: list[WorkOrder] = field(default_factory=list)
     silences: list[Silence] = field(default_factory=list)
-    outages: list[Outage] = field(default_factory=list)
     outbox: list[OutboxItem] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)

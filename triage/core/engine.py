@@ -6,7 +6,7 @@ healthy telemetry takes a short way that touches no record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from sys import intern
 from typing import Any
@@ -15,7 +15,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from triage.core import callback, conduct, deadlines, intake, people, reports, visits
-from triage.core.commoncause import WATCH, pause
 from triage.core.deadlines import SAMPLE_SLICE
 from triage.core.detect import next_look, symptoms
 from triage.core.draft import Decision, Draft, Rules
@@ -48,8 +47,6 @@ from triage.core.traces import transitions
 from triage.core.vocabulary import ConnectorStatus, Link
 
 DUE_LIMIT = 500
-NATIVE_DRIVER = "mqtt"
-"""Who speaks with piles of the native dialect, which no profile describes."""
 
 
 def _sharing(registration: Registration) -> Registration:
@@ -81,7 +78,6 @@ class Engine:
         """Begin empty; ``drivers`` are the ways to the field, all down until they say otherwise."""
         self.rules = rules
         self.state = State(rules.policy)
-        self.state.ledger.driver_of = self._driver_of
         self.state.listening = dict.fromkeys(drivers)
 
     def start(self, snapshot: Snapshot, registrations: Iterable[Registration], now: datetime) -> None:
@@ -102,7 +98,6 @@ class Engine:
                 complaints=snapshot.complaints,
                 orders=snapshot.orders,
                 silences=snapshot.silences,
-                outages=snapshot.outages,
                 outbox=snapshot.outbox,
                 settings=snapshot.settings,
             )
@@ -111,24 +106,10 @@ class Engine:
         if piles:
             self.state.agenda.put("sample", "0", now + self._sample_gap())
 
-    def resume(
-        self, snapshot: Snapshot, listening: Mapping[str, datetime | None], started_at: datetime | None, now: datetime
-    ) -> None:
-        """Go on from a memory taken in the middle of a life, with all that was known; for replays."""
-        state = self.state
-        state.restore(snapshot)
-        state.listening = dict(listening)
-        state.started_at = started_at
-        for pile in state.piles.values():
-            self._look_again(pile, now)
-        if state.piles:
-            state.agenda.put("sample", "0", now + self._sample_gap())
-
     def reload(self, rules: Rules) -> None:
         """Decide by other rules from now on; runs keep the plan text they were pinned to where it still exists."""
         self.rules = rules
-        self.state.policy = self.state.ledger.policy = rules.policy
-        self.state.ledger.driver_of = self._driver_of
+        self.state.policy = rules.policy
 
     def enrol(self, registrations: Iterable[Registration]) -> None:
         """The fleet as its file says now: new piles join, known ones keep what is known, the others are forgotten."""
@@ -200,7 +181,6 @@ class Engine:
             state.forget(kind, id)
         for kind, id, when in decision.looks:
             state.agenda.put(kind, id, when)
-        self._watch(decision.at)
 
     def _apply_quiet(self, decision: Quiet) -> None:
         pile = decision.pile
@@ -209,13 +189,6 @@ class Engine:
             # A healthy message only moves the silence deadline further away; the standing one finds that out.
             if not self.state.agenda.has("pile", pile.id):
                 self._look_again(pile, pile.heard_at)
-            self._watch(pile.heard_at)
-
-    def _watch(self, now: datetime | None) -> None:
-        """What began or ended on some piles is looked at together, a moment later: others follow within seconds."""
-        state = self.state
-        if state.ledger.changed and now is not None and not state.agenda.has("outage", WATCH):
-            state.agenda.put("outage", WATCH, now + pause(self.rules.policy))
 
     def _look_again(self, pile: Pile, now: datetime | None) -> None:
         if now is None:
@@ -225,9 +198,6 @@ class Engine:
 
     def _listening_since(self, pile: Pile) -> datetime | None:
         return self.state.listening_since(self.rules.driver_of(pile))
-
-    def _driver_of(self, pile: Pile) -> str:
-        return self.rules.driver_of(pile) or NATIVE_DRIVER
 
     def _sample_gap(self) -> timedelta:
         slices = max(1, -(-len(self.state.piles) // SAMPLE_SLICE))

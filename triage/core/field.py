@@ -8,10 +8,10 @@ from triage.core.attempt import conclude
 from triage.core.draft import Draft
 from triage.core.fleet import Pile
 from triage.core.incident import Incident
+from triage.core.inquiry import COMMON_CAUSE, outage_at
 from triage.core.lifecycle import OrderAct, Trigger
 from triage.core.linking import hand_over
 from triage.core.orders import set_order, tell
-from triage.core.outage import COMMON_CAUSE
 from triage.core.vocabulary import (
     CloseCode,
     Family,
@@ -32,7 +32,7 @@ def dispatch(draft: Draft, incident: Incident, trigger: Trigger, reason: OrderRe
     attempt = incident.under_way
     if attempt is not None:
         incident = conclude(draft, incident, attempt, Result.UNKNOWN, f"broken off: {text}")
-    standing = draft.open_order(incident.pile) or _order_for_all(draft, incident)
+    standing = draft.open_order(incident.pile) or _order_for_the_site(draft, incident)
     if standing is not None and standing.incident != incident.id:
         return _join(draft, incident, trigger, standing, reason, text)
     grave = reason in _GRAVE
@@ -59,13 +59,17 @@ def dispatch(draft: Draft, incident: Incident, trigger: Trigger, reason: OrderRe
     )
 
 
-def _order_for_all(draft: Draft, incident: Incident) -> WorkOrder | None:
-    """The one order of the outage this trouble was part of: that truck finds out for all of its piles."""
-    outage = draft.state.outages.get(incident.outage or "")
-    if outage is None or incident.family not in COMMON_CAUSE:
+def _order_for_the_site(draft: Draft, incident: Incident) -> WorkOrder | None:
+    """While a whole site is silent, one truck finds out for all of its piles."""
+    pile = draft.pile(incident.pile)
+    if pile is None or incident.family not in COMMON_CAUSE or not outage_at(draft, pile):
         return None
-    order = draft.order(outage.work_order or "")
-    return order if order is not None and order.open else None
+    for id in sorted(draft.state.sites.get(pile.site, ())):
+        order = draft.open_order(id)
+        host = draft.incident(order.incident) if order is not None else None
+        if host is not None and host.family in COMMON_CAUSE:
+            return order
+    return None
 
 
 def _open(draft: Draft, incident: Incident, reason: OrderReason, text: str) -> WorkOrder:

@@ -55,8 +55,6 @@ class Question(Struct, frozen=True, kw_only=True):
     fleet_sends_hour: int = 0
     fleet_piles: int = 1
     breaker: tuple[int, int] = (0, 0)  # failed, all verified resets within the breaker's window
-    own_breaker: tuple[int, int] = (0, 0)  # the same of its own model, firmware and plan
-    own_name: str = ""
     approved_until: datetime | None = None
 
 
@@ -299,16 +297,10 @@ def _strikes(question: Question) -> No | None:
 
 
 def _breaker(question: Question) -> No | None:
-    policy = question.policy
-    if question.action not in REBOOTS:
-        return None
     failed, total = question.breaker
-    if total >= policy.breaker_least and failed > total * policy.breaker_failed_share:
+    policy = question.policy
+    if question.action in REBOOTS and total >= policy.breaker_least and failed > total * policy.breaker_failed_share:
         reason = f"{failed} of {total} recent resets failed: automatic resets pause"
-        return _no(question, Gate.BREAKER, reason, again=policy.span("breaker_window"))
-    failed, total = question.own_breaker
-    if total >= policy.breaker_least and failed >= total * policy.breaker_group_share:
-        reason = f"{failed} of {total} recent resets of {question.own_name} failed: they pause, others go on"
         return _no(question, Gate.BREAKER, reason, again=policy.span("breaker_window"))
     return None
 

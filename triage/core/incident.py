@@ -14,7 +14,6 @@ from triage.core.vocabulary import (
     IncidentState,
     Result,
     Verdict,
-    Watch,
 )
 
 
@@ -50,9 +49,6 @@ class Attempt(Struct, frozen=True, kw_only=True):
     concluded_at: datetime | None = None
     evidence: tuple[Evidence, ...] = ()
     reason: str = ""
-    model: str = ""  # what it was tried on, and by which plan: a restart may bring up another firmware
-    firmware: str = ""
-    plan: str = ""
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
@@ -75,16 +71,6 @@ class Judgement(Struct, frozen=True, kw_only=True):
     why: str
 
 
-class Passed(Struct, frozen=True, kw_only=True):
-    """A step of the plan that was passed over, or would have been: why, and what would have to change."""
-
-    step: str
-    action: Action
-    kind: str  # impossible: nobody can do it; learned: the record is against it; suggested: it would be, and was not
-    reason: str
-    instead: str = ""  # the step that is better, where one is
-
-
 class PlanRun(Struct, frozen=True, kw_only=True):
     """Which plan, pinned by hash, and how far it has come."""
 
@@ -94,8 +80,6 @@ class PlanRun(Struct, frozen=True, kw_only=True):
     step: int = 0  # index of the next step to try
     deadline_at: datetime | None = None
     round: int = 0
-    passed: tuple[Passed, ...] = ()
-    as_written: bool = False  # a person tries again: the record of remedies is not asked
 
 
 class Incident(Struct, frozen=True, kw_only=True):
@@ -131,14 +115,11 @@ class Incident(Struct, frozen=True, kw_only=True):
     close_code: CloseCode | None = None
     reopened: int = 0
     previous: str | None = None
-    outage: str | None = None  # the newest outage it was held for
     safety: bool = False
     no_reset_again: bool = False  # a person said "not fixed": never answered with the same automatic reset
     reminders: int = 0
     desk_reason: str = ""
     summary: str = ""
-    watch: Watch = Watch.FIRST
-    watch_until: datetime | None = None  # until when the first remedy is held back
 
     @property
     def open(self) -> bool:

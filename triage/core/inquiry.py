@@ -6,16 +6,13 @@ from triage.core.draft import Draft
 from triage.core.fleet import Pile
 from triage.core.gates import Question
 from triage.core.incident import Incident
-from triage.core.outage import LOST, waits
 from triage.core.plan import Plan, Step
-from triage.core.state import Group
-from triage.core.vocabulary import REBOOTS, Action, ConnectorStatus, Mode, OrderState
+from triage.core.vocabulary import REBOOTS, Action, ConnectorStatus, Family, Mode, OrderState
 from triage.core.workorder import WorkOrder
 
 _MODES = [Mode.DISABLED, Mode.SHADOW, Mode.APPROVE, Mode.LIVE]
-
-MANUAL = "manual"
-"""Stands for the plan where a person sent the command."""
+COMMON_CAUSE = frozenset({Family.OFFLINE, Family.UNRESPONSIVE, Family.SUPPLY})
+"""Families that many piles of a site show at once when the cause is not theirs."""
 
 
 def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, step: Step) -> Question:
@@ -28,9 +25,6 @@ def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, st
     silence = next((quiet for one in concerned if (quiet := draft.silence_over(one)) is not None), None)
     mode = policy.mode if plan is None else min(policy.mode, plan.mode, key=_MODES.index)
     site = state.sites.get(pile.site, set())
-    group = breaker_group(pile, plan)
-    judged = step.action in REBOOTS
-    tallies = state.verified_resets(now - policy.span("breaker_window"), group) if judged else ((0, 0), (0, 0))
     return Question(
         action=step.action,
         connector=0 if step.scope == "pile" else incident.connector,
@@ -44,7 +38,7 @@ def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, st
         kill_switch=draft.setting("kill_switch"),
         silence="" if silence is None else silence.reason,
         listening_since=draft.listening_since(pile),
-        outage=outage_over(draft, incident, pile)[1],
+        outage=outage_at(draft, pile),
         other_attempt=next((each.id for each in others if each is not None), ""),
         open_order="" if order is None else order.id,
         resets_in_incident=sum(each.action in REBOOTS and each.left is not False for each in incident.attempts),
@@ -55,16 +49,9 @@ def question(draft: Draft, incident: Incident, pile: Pile, plan: Plan | None, st
         fleet_sends_window=len(state.sends_since(now - policy.span("fleet_window"))),
         fleet_sends_hour=len(state.sends_since(now - policy.span("hour"))),
         fleet_piles=len(state.piles) or 1,
-        breaker=tallies[0],
-        own_breaker=tallies[1],
-        own_name=f"{group[0] or 'an unknown model'} {group[1] or 'of unknown firmware'} by plan {group[2]}",
+        breaker=state.verified_resets(now - policy.span("breaker_window")) if step.action in REBOOTS else (0, 0),
         approved_until=incident.approved_until,
     )
-
-
-def breaker_group(pile: Pile, plan: Plan | None) -> Group:
-    """What shares a breaker with this pile: its model and firmware under this plan."""
-    return pile.model or pile.registration.model, pile.firmware or "", MANUAL if plan is None else plan.name
 
 
 def _behind(draft: Draft, pile: Pile) -> tuple[Pile, ...]:
@@ -83,14 +70,14 @@ def _order_at(draft: Draft, incident: Incident, pile: Pile) -> WorkOrder | None:
     return order
 
 
-def outage_over(draft: Draft, incident: Incident, pile: Pile) -> tuple[str, str]:
-    """The outage for which nothing is done about ``incident`` by itself, and why; empty strings when there is none."""
-    for outage, member in draft.state.memberships(pile.id):
-        if outage.sign == LOST or outage.sign in incident.faults:
-            reason = waits(outage, member, draft.now, draft.policy.outage_trials)
-            if reason:
-                return outage.id, reason
-    return "", ""
+def outage_at(draft: Draft, pile: Pile) -> str:
+    """Why trouble at this site is taken for one common cause, or an empty string."""
+    policy = draft.policy
+    size = len(draft.state.sites.get(pile.site, ()))
+    troubled = draft.state.troubled(pile.site, COMMON_CAUSE)
+    if troubled >= max(policy.outage_least, int(size * policy.outage_share)):
+        return f"{troubled} of {size} piles of site {pile.site} are silent at once: a common cause, not this pile's"
+    return ""
 
 
 def _rebooting_here(draft: Draft, pile: Pile) -> int:

@@ -31,7 +31,6 @@ from triage.core.vocabulary import (
     SymptomKind,
     Tier,
     Verdict,
-    Watch,
 )
 
 _ROUTES = {
@@ -191,9 +190,6 @@ def _join(draft: Draft, complaint: Complaint, pile: Pile, reading: Reading) -> N
     elif incident.state is IncidentState.OBSERVING and incident.wake_at is not None:
         # Corroborated by a person: the hold is over.
         draft.put_incident(replace(incident, wake_at=min(incident.wake_at, _corroborated(draft, incident))))
-    elif incident.state is IncidentState.HELD and incident.watch is Watch.BACK:
-        # It waited only because nobody did.
-        draft.put_incident(replace(incident, wake_at=draft.now))
 
 
 def _corroborated(draft: Draft, incident: Incident) -> datetime:

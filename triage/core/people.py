@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from triage.core import field, learning, recovery
+from triage.core import field, recovery
 from triage.core.attempt import conclude, manual_step
 from triage.core.draft import Draft
 from triage.core.ending import end
@@ -18,16 +18,7 @@ from triage.core.means import way
 from triage.core.opening import open_incident
 from triage.core.orders import recall
 from triage.core.silence import Silence
-from triage.core.vocabulary import (
-    CloseCode,
-    Family,
-    IncidentState,
-    OrderReason,
-    OrderState,
-    Result,
-    SymptomKind,
-    Watch,
-)
+from triage.core.vocabulary import CloseCode, Family, IncidentState, OrderReason, OrderState, Result, SymptomKind
 
 
 def act_on_incident(draft: Draft, event: IncidentAct) -> None:
@@ -54,9 +45,8 @@ def _retry(draft: Draft, incident: Incident, event: IncidentAct) -> str:
     run = incident.run
     plan = draft.rules.plans.named(run.plan) if run is not None else None
     if run is not None and plan is not None and run.step >= len(plan.steps):
-        run = replace(run, step=0, round=run.round + 1, passed=())
-    run = None if run is None else learning.as_written(incident, run, plan)
-    incident = draft.put_incident(replace(incident, run=run, held_by="", held_since=None, watch=Watch.OVER))
+        run = replace(run, step=0, round=run.round + 1)
+    incident = draft.put_incident(replace(incident, run=run, held_by="", held_since=None))
     recovery.advance(draft, incident)
     del event
     return ""
@@ -107,7 +97,7 @@ def _approve(draft: Draft, incident: Incident, event: IncidentAct) -> str:
     if incident.state not in {IncidentState.HELD, IncidentState.DESK}:
         return f"{incident.id} is {incident.state}: nothing waits for approval"
     until = draft.now + draft.policy.span("approval")
-    incident = draft.put_incident(replace(incident, approved_until=until, approved_by=event.actor, watch=Watch.OVER))
+    incident = draft.put_incident(replace(incident, approved_until=until, approved_by=event.actor))
     recovery.advance(draft, incident)
     return ""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from msgspec import Struct
 
 from triage.core.vocabulary import Action, Family, Mode, OrderReason
@@ -54,21 +52,6 @@ class Plan(Struct, frozen=True, kw_only=True):
     likely_parts: tuple[str, ...] = ()
     sha256: str = ""
     text: str = ""
-
-
-def drills_of(plan: str) -> str:
-    """The journal's subject under which the drills of ``plan`` are found."""
-    return f"plan:{plan}"
-
-
-class PlanText(Struct, frozen=True, kw_only=True):
-    """The very text a run was pinned to, kept for as long as the record: files change, and what was done stays."""
-
-    sha256: str
-    name: str
-    version: int
-    text: str
-    first_used_at: datetime
 
 
 class PlanBook(Struct, frozen=True):

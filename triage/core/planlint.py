@@ -8,7 +8,6 @@ decision to send a person, and the worst case fits the time that was promised.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date
 from itertools import pairwise
 
 from msgspec import Struct
@@ -49,31 +48,12 @@ class Finding(Struct, frozen=True):
 
 Rule = Callable[[Plan], Iterator[Finding]]
 
-WHOLE_PILE_FAMILIES = frozenset({Family.OFFLINE, Family.UNRESPONSIVE})
-"""Families whose trouble is never at one connector, so that no connector's word can prove it gone."""
-
 
 def lint(plan: Plan, boot_window_s: float = 300.0) -> list[Finding]:
     """Every finding against ``plan``; a restart must be given longer than ``boot_window_s`` to prove itself."""
     findings = [finding for rule in RULES for finding in rule(plan)]
     findings.extend(_boot_time(plan, boot_window_s))
     return findings
-
-
-def warn(plan: Plan, today: date) -> list[Finding]:
-    """What should be mended of ``plan`` and does not keep it from running."""
-    if not overdue(plan, today):
-        return []
-    problem = f"{plan.name} should have been reviewed by {plan.review_by}"
-    return [Finding(("review_by",), problem, f"{plan.responsible}: review it, drill it, and set the next date")]
-
-
-def overdue(plan: Plan, today: date) -> bool:
-    """Whether the plan's review date has passed; a date nobody can read has."""
-    try:
-        return date.fromisoformat(plan.review_by) < today
-    except ValueError:
-        return True
 
 
 def worst_case_s(plan: Plan) -> float:
@@ -120,34 +100,6 @@ def _proofs(plan: Plan) -> Iterator[Finding]:
             yield Finding(at, problem, "add proof from telemetry, such as fresh and fault_absent")
         if step.action in REBOOTS and "booted" not in step.proof:
             yield Finding(at, f"{step.action} is not proven by a new boot", "add booted")
-
-
-def _possible_proofs(plan: Plan) -> Iterator[Finding]:
-    """Proof that can never be seen makes a step that can never pass."""
-    for index, step in enumerate(plan.steps):
-        at = ("steps", index, "proof")
-        if "booted" in step.proof and step.action not in REBOOTS:
-            yield Finding(at, f"{step.action} does not restart the pile, so booted is never seen", "leave booted out")
-        if "session_ended" in step.proof and step.action is Action.REPORT:
-            yield Finding(at, "a report ends no session", "leave session_ended out, or stop the session")
-        idle = sorted({"status_idle", "session_ended"} & set(step.proof))
-        if idle and set(plan.families) <= WHOLE_PILE_FAMILIES:
-            problem = f"{', '.join(idle)} is read at a connector, and {', '.join(plan.families)} is never at one"
-            yield Finding(at, problem, "prove it with fresh, fault_absent or booted")
-
-
-def _dead_ends(plan: Plan) -> Iterator[Finding]:
-    """A step that was proven must not end as if nothing had helped; a person who was called must be able to come."""
-    if not plan.steps:
-        return
-    index, last = len(plan.steps) - 1, plan.steps[-1]
-    if last.passed == "next":
-        problem = f"{last.id!r} leads to next when it has passed, and nothing comes after it"
-        yield Finding(("steps", index, "passed"), problem, "route it to soak")
-    for number, step in enumerate(plan.steps):
-        if step.passed in {"field", "wait"}:
-            problem = f"{step.id!r} leads to {step.passed!r} although it has passed"
-            yield Finding(("steps", number, "passed"), problem, "soak watches it stay good; next goes on")
 
 
 def _routes(plan: Plan) -> Iterator[Finding]:
@@ -244,9 +196,7 @@ RULES: tuple[Rule, ...] = (
     _titles,
     _ids,
     _proofs,
-    _possible_proofs,
     _routes,
-    _dead_ends,
     _reachable,
     _nothing_after_field,
     _forbidden_resets,

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from msgspec import Struct, structs
 
-from triage.core.vocabulary import Family, Learning, Mode
+from triage.core.vocabulary import Family, Mode
 
 
 def _holds() -> dict[Family, float]:
@@ -75,22 +75,9 @@ class Policy(Struct, frozen=True, kw_only=True):
     outage_share: float = 0.5
     outage_least: int = 4
     outage_window_s: float = 600
-    outage_fault_share: float = 0.25
-    outage_trials: int = 2
-    outage_ramp_s: float = 300
-    outage_straggler_s: float = 600
-    outage_dispatch_s: float = 14_400
-    outage_max_s: float = 16_200
     breaker_window_s: float = 600
     breaker_least: int = 6
     breaker_failed_share: float = 0.5
-    breaker_group_share: float = 0.3
-    # Learning which remedy works. Ten tries without a cure leave a cure rate of up to 28 % possible, twelve 24 %.
-    learning: Learning = Learning.SUGGEST
-    learning_least: int = 10
-    learning_floor_share: float = 0.25
-    learning_last_share: float = 0.1
-    holdback_share: float = 0.05
     # People.
     desk_s: float = 1800
     callback_s: float = 86_400

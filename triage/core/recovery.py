@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from triage.core import field, learning, standstill
+from triage.core import field
 from triage.core.draft import Draft
 from triage.core.effects import Command
 from triage.core.fleet import Pile
 from triage.core.gates import No, judge
-from triage.core.incident import Attempt, Incident, Passed, PlanRun, Refusal
-from triage.core.inquiry import MANUAL, breaker_group, outage_over, question
+from triage.core.incident import Attempt, Incident, PlanRun, Refusal
+from triage.core.inquiry import outage_at, question
 from triage.core.lifecycle import Trigger
 from triage.core.means import Way, way
 from triage.core.plan import Plan, Step
@@ -25,7 +25,6 @@ from triage.core.vocabulary import (
     Link,
     OrderReason,
     Result,
-    Watch,
 )
 
 REFUSALS_KEPT = 20
@@ -44,9 +43,6 @@ def advance(draft: Draft, incident: Incident) -> Incident:
     if incident.family is Family.DAMAGE:
         text = "physical damage reported: nothing remote can mend it"
         return field.dispatch(draft, incident, Trigger.EXHAUSTED, OrderReason.PHYSICAL_DAMAGE, text)
-    outage, common = outage_over(draft, incident, pile)
-    if common and standstill.held_already(incident):
-        return standstill.hold(draft, incident, Trigger.REFUSAL, outage, common)
     plan = plan_of(draft, incident, pile)
     if plan is None:
         return to_desk(draft, incident, Trigger.EXHAUSTED, "no plan foresees this trouble")
@@ -83,20 +79,15 @@ def _begin(draft: Draft, incident: Incident, plan: Plan) -> Incident:
         f"plan {plan.name} v{plan.version} chosen",
         data={"plan": plan.name, "version": plan.version, "sha256": plan.sha256},
     )
-    draft.keep_text(plan)
     return draft.put_incident(replace(incident, run=run))
 
 
 def _next_step(draft: Draft, incident: Incident, pile: Pile, plan: Plan) -> Incident:
     run = incident.run
     assert run is not None  # noqa: S101 - advance() began it
-    incident, watched = learning.still_watched(draft, incident, pile)
-    if watched:
-        return draft.put_incident(replace(incident, wake_at=incident.watch_until))
     if run.sha256 != plan.sha256:
         # The file changed under the run: the rest is done by the rules in force, from the first step not yet tried.
         run = replace(run, version=plan.version, sha256=plan.sha256, plan=plan.name)
-        draft.keep_text(plan)
         incident = draft.put_incident(replace(incident, run=run))
     if run.deadline_at is None:
         run = replace(run, deadline_at=_deadline_of(draft, plan))
@@ -107,65 +98,25 @@ def _next_step(draft: Draft, incident: Incident, pile: Pile, plan: Plan) -> Inci
     if run.deadline_at is not None and draft.now > _deadline(draft, incident, run):
         return exhaust(draft, incident, plan, "the plan's deadline has passed")
     step, means = found
-    asked = question(draft, incident, pile, plan, step)
-    refusal = judge(asked)
-    if refusal is not None:
-        return _refused_by_gate(draft, incident, pile, plan, step, refusal)
-    wait = learning.wait(draft, incident, asked)
-    if wait is not None:
-        return _hold_back(draft, incident, step, wait)
-    return send(draft, incident, pile, step, means)
-
-
-def _hold_back(draft: Draft, incident: Incident, step: Step, wait: timedelta) -> Incident:
-    """Nothing is against the step; it waits all the same, to see whether the trouble goes away without it."""
-    until = draft.now + wait
-    draft.count("remedy_advice", "held_back")
-    return draft.move(
-        incident,
-        Trigger.REFUSAL,
-        IncidentState.HELD,
-        f"{step.action} waits until {until:%H:%M:%S}: drawn by lot to measure how many heal by themselves",
-        wake_at=until,
-        watch=Watch.BACK,
-        watch_until=until,
-        held_since=incident.held_since or draft.now,
-        clear_since=None,
-    )
+    refusal = judge(question(draft, incident, pile, plan, step))
+    if refusal is None:
+        return send(draft, incident, pile, step, means)
+    return _refused_by_gate(draft, incident, pile, plan, step, refusal)
 
 
 def _possible(
     draft: Draft, incident: Incident, pile: Pile, plan: Plan, run: PlanRun
 ) -> tuple[Incident, tuple[Step, Way] | None]:
     """The next step somebody can carry out, as what it will be; those before it are skipped, each on record."""
-    ways = [way(draft.rules.dialects, pile.registration, step.action) for step in plan.steps]
-    doable = [
-        step if means is None else replace(step, action=means.action)
-        for step, means in zip(plan.steps, ways, strict=True)
-    ]
-    for index in range(run.step, len(plan.steps)):
-        step, means = doable[index], ways[index]
-        if means is None:
-            text = f"{step.id} skipped: a pile of profile {pile.registration.profile} has no {step.action}"
-            passed = Passed(step=step.id, action=step.action, kind="impossible", reason=text)
-            incident = learning.take_note(draft, incident, passed)
-            continue
-        rest = [each for each, other in zip(doable[index:], ways[index:], strict=True) if other is not None]
-        advice = learning.advise(draft, incident, pile, rest)
-        if advice is not None:
-            incident = learning.take_note(draft, incident, advice)
-            if advice.kind == "learned":
-                continue
-        return _at_step(draft, incident, index), (step, means)
-    return _at_step(draft, incident, len(plan.steps)), None
-
-
-def _at_step(draft: Draft, incident: Incident, index: int) -> Incident:
-    """The run as it stands before the step at ``index``."""
-    run = incident.run
-    if run is None or run.step == index:
-        return incident
-    return draft.put_incident(replace(incident, run=replace(run, step=index)))
+    for index, step in enumerate(plan.steps[run.step :], start=run.step):
+        means = way(draft.rules.dialects, pile.registration, step.action)
+        if means is not None:
+            if index != run.step:
+                incident = draft.put_incident(replace(incident, run=replace(run, step=index)))
+            return incident, (replace(step, action=means.action), means)
+        text = f"{step.id} skipped: a pile of profile {pile.registration.profile} has no {step.action}"
+        draft.note(incident.id, "skipped", text, data={"step": step.id, "action": step.action.value})
+    return draft.put_incident(replace(incident, run=replace(run, step=len(plan.steps)))), None
 
 
 def _at_the_end(draft: Draft, incident: Incident, pile: Pile, plan: Plan) -> Incident:
@@ -175,10 +126,6 @@ def _at_the_end(draft: Draft, incident: Incident, pile: Pile, plan: Plan) -> Inc
         lacking = ", ".join(dict.fromkeys(remedies))
         text = f"nothing remote can cure it: a pile of profile {pile.registration.profile} has no {lacking}"
         return exhaust(draft, incident, plan, text, OrderReason.NO_REMOTE_CHANNEL)
-    run = incident.run
-    learned = [] if run is None else [each.reason for each in run.passed if each.kind == "learned"]
-    if learned:
-        return exhaust(draft, incident, plan, "; ".join(["every step of the plan was tried or passed over", *learned]))
     return exhaust(draft, incident, plan, "every step of the plan was tried")
 
 
@@ -207,8 +154,6 @@ def send(draft: Draft, incident: Incident, pile: Pile, step: Step, means: Way) -
     else:
         # What may still be carried out is not concluded.
         verify_by = max(verify_by, expires_at)
-    plan = plan_of(draft, incident, pile) if step.id != MANUAL else None
-    group = breaker_group(pile, plan)
     attempt = Attempt(
         id=f"{incident.id}.{len(incident.attempts) + 1}",
         step=step.id,
@@ -220,9 +165,6 @@ def send(draft: Draft, incident: Incident, pile: Pile, step: Step, means: Way) -
         boot_before=pile.boot_id,
         uptime_before_s=pile.uptime_s,
         boots=means.boots or step.action not in REBOOTS,
-        model=group[0],
-        firmware=group[1],
-        plan=group[2],
     )
     args: dict[str, object] = dict(step.args)
     if incident.family is Family.UNRESPONSIVE and step.action in REBOOTS:
@@ -263,16 +205,13 @@ def send(draft: Draft, incident: Incident, pile: Pile, step: Step, means: Way) -
 
 
 def _refused_by_gate(draft: Draft, incident: Incident, pile: Pile, plan: Plan, step: Step, no: No) -> Incident:
-    outage, common = outage_over(draft, incident, pile)
-    lost = no.gate is Gate.LINK and incident.family is Family.OFFLINE and pile.link is not Link.ONLINE
-    if common and (no.gate is Gate.OUTAGE or lost):
-        return standstill.hold(draft, incident, Trigger.REFUSAL, outage, common)
     incident = record_refusal(draft, incident, step, no)
     if no.gate is Gate.SAFETY and no.final:
         return field.dispatch(draft, incident, Trigger.DANGER, OrderReason.FORBIDDEN_SAFETY, no.reason)
-    if lost:
-        if draft.listening_since(pile) is None:
-            return hold(draft, incident, no, no.reason)
+    if no.gate is Gate.LINK and incident.family is Family.OFFLINE and pile.link is not Link.ONLINE:
+        common = outage_at(draft, pile)
+        if draft.listening_since(pile) is None or common:
+            return hold(draft, incident, no, common or no.reason)
         return exhaust(draft, incident, plan, no.reason, OrderReason.NO_REMOTE_CHANNEL)
     if no.gate is Gate.STRIKES:
         # What was cured and came back, or was reset too often, has failed remotely; the refusal on record says so.

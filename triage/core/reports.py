@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from triage.core import commoncause, conduct
+from triage.core import conduct
 from triage.core.draft import Draft
 from triage.core.effects import Command
 from triage.core.events import CommandAnswer, DriverLink, EffectOutcome, PileStatus, Quarantined, Started
@@ -122,7 +122,6 @@ def link(draft: Draft, event: DriverLink) -> None:
     if up == event.up:
         return
     draft.links.append((event.driver, draft.now if event.up else None))
-    (commoncause.link_up if event.up else commoncause.link_down)(draft, event.driver)
     draft.note(f"driver:{event.driver}", "link", f"our link is {'up' if event.up else 'down'}")
 
 
@@ -130,9 +129,6 @@ def started(draft: Draft, event: Started) -> None:
     """The daemon is up (again)."""
     del event
     draft.note("daemon", "started", "the daemon started")
-    for driver, since in draft.state.listening.items():
-        if since is None:
-            commoncause.link_down(draft, driver)
 
 
 def quarantined(draft: Draft, event: Quarantined) -> None:

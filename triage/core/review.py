@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from triage.core import field, learning
+from triage.core import field
 from triage.core.attempt import conclude, manual_step, untried
 from triage.core.draft import Draft
 from triage.core.ending import end
@@ -27,7 +27,7 @@ from triage.core.recovery import (
     to_desk,
     tried,
 )
-from triage.core.vocabulary import READS, CloseCode, Family, Gate, IncidentState, OrderReason, Result, Watch
+from triage.core.vocabulary import READS, CloseCode, Family, Gate, IncidentState, OrderReason, Result
 
 CURES_KEPT = 8
 SECOND_LOOKS = 10
@@ -80,9 +80,7 @@ def _passed(draft: Draft, incident: Incident, attempt: Attempt, step: Step, text
     return start_soak(draft, incident, Trigger.PASSED, CloseCode.RECOVERED_REMOTELY, f"{step.action}: {text}")
 
 
-def start_soak(
-    draft: Draft, incident: Incident, trigger: Trigger, code: CloseCode, text: str, watch: Watch = Watch.OVER
-) -> Incident:
+def start_soak(draft: Draft, incident: Incident, trigger: Trigger, code: CloseCode, text: str) -> Incident:
     """The evidence is good; from now on it has to stay good, for as long as policy and plan ask."""
     plan = draft.rules.plans.named(incident.run.plan) if incident.run is not None else None
     asked = timedelta(0) if plan is None else timedelta(seconds=plan.soak_s / draft.policy.speed)
@@ -94,7 +92,6 @@ def start_soak(
         clear_since=draft.now,
         wake_at=draft.now + max(draft.policy.span("soak"), asked),
         soak_code=code,
-        watch=watch,
         held_since=None,
         desk_reason="",
     )
@@ -171,14 +168,12 @@ def relapse(draft: Draft, incident: Incident, text: str) -> Incident:
     if attempt is not None:
         incident = conclude(draft, incident, attempt, Result.FAILED, text)
         return advance(draft, put_back(draft, incident, Trigger.FAILED, text, timedelta(0)))
-    incident = learning.soaked(draft, incident, healed=False)
     # It had healed by itself: it gets its time to do so again.
     return put_back(draft, incident, Trigger.SYMPTOM, text, draft.policy.hold(incident.family))
 
 
 def soaked(draft: Draft, incident: Incident) -> Incident:
     """Good long enough: the attempt passed, and the incident ends."""
-    incident = learning.soaked(draft, incident, healed=True)
     attempt = incident.under_way
     code = incident.soak_code or CloseCode.SELF_CLEARED
     if attempt is not None:

@@ -11,25 +11,16 @@ from collections import deque
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from triage.core.commonality import Ledger
 from triage.core.complaint import Complaint
 from triage.core.effects import Changes, OutboxItem, Snapshot
 from triage.core.fleet import Pile
 from triage.core.incident import Incident
-from triage.core.outage import Member, Outage
 from triage.core.policy import Policy
-from triage.core.remedies import Book
 from triage.core.silence import Silence
-from triage.core.vocabulary import REBOOTS, Result
+from triage.core.vocabulary import REBOOTS, Family, Result
 from triage.core.workorder import WorkOrder
 
 UNREGISTERED_KEPT = 1000
-
-Group = tuple[str, str, str]
-"""Model, firmware and plan: what has a breaker of its own."""
-
-Tally = tuple[int, int]
-"""How many failed, of how many."""
 
 
 class Agenda:
@@ -102,14 +93,9 @@ class State:
         self.silences: dict[str, Silence] = {}
         self.outbox: dict[str, OutboxItem] = {}
         self.settings: dict[str, str] = {}
-        self.remedies = Book()
         self.unregistered: dict[tuple[str, str], datetime] = {}
         self.listening: dict[str, datetime | None] = {}
         self.sends: deque[tuple[datetime, str, str]] = deque()
-        self.outages: dict[str, Outage] = {}
-        self.ledger = Ledger(policy)
-        self._members: dict[str, dict[str, Member]] = {}
-        self._outages_of: dict[str, set[str]] = {}
         self.agenda = Agenda()
         self.started_at: datetime | None = None
 
@@ -121,7 +107,6 @@ class State:
             complaints={each.number: each for each in snapshot.complaints},
             orders={each.id: each for each in snapshot.orders},
             silences={each.id: each for each in snapshot.silences},
-            outages={each.id: each for each in snapshot.outages},
             outbox={each.id: each for each in snapshot.outbox},
             settings=dict(snapshot.settings),
         )
@@ -146,16 +131,12 @@ class State:
         for silence in changes.silences.values():
             self.silences[silence.id] = silence
             self.agenda.put("silence", silence.id, silence.lifted_at or silence.ends_at)
-        for outage in changes.outages.values():
-            self._keep_outage(outage)
         for item in changes.outbox.values():
             if item.state in {"pending", "sent"}:
                 self.outbox[item.id] = item
             else:
                 self.outbox.pop(item.id, None)
         self.settings.update(changes.settings)
-        for name, text in changes.settings.items():
-            self.remedies.keep(name, text)
 
     def keep_pile(self, pile: Pile) -> None:
         """Take over a pile's newest state, and the sends it records."""
@@ -167,8 +148,6 @@ class State:
         if known is not None and known.resets is not pile.resets:
             self._count_sends(known, pile)
         self.piles[pile.id] = pile
-        if known is None or _stands_otherwise(known, pile):
-            self.ledger.learn(pile)
 
     def listening_since(self, driver: str = "") -> datetime | None:
         """From when on our way to the field through ``driver`` has been up, or through all of them; None while down."""
@@ -197,7 +176,6 @@ class State:
         pile = self.piles.pop(id)
         self.sites[pile.site].discard(id)
         self.agenda.put("pile", id, None)
-        self.ledger.forget(id)
 
     def forget(self, kind: str, id: str) -> None:
         """Drop a closed thing whose window has passed."""
@@ -215,10 +193,6 @@ class State:
             self.orders.pop(id, None)
         elif kind == "silence":
             self.silences.pop(id, None)
-        elif kind == "outage":
-            self.outages.pop(id, None)
-        elif kind == "signs":
-            self.ledger.settle()
 
     def open_incidents(self, pile: str) -> list[Incident]:
         """The open incidents of a pile, oldest first."""
@@ -261,40 +235,24 @@ class State:
                     count += 1
         return count
 
-    def memberships(self, pile: str) -> list[tuple[Outage, Member]]:
-        """The open outages a pile is part of, oldest first, and its part in each."""
-        return [(self.outages[id], self._members[id][pile]) for id in sorted(self._outages_of.get(pile, ()))]
+    def troubled(self, site: str, families: frozenset[Family]) -> int:
+        """How many piles of ``site`` show a symptom of one of ``families`` now."""
+        return sum(
+            any(symptom.family in families for symptom in self.piles[pile].symptoms)
+            for pile in self.sites.get(site, ())
+        )
 
-    def _keep_outage(self, outage: Outage) -> None:
-        for pile in self._members.pop(outage.id, {}):
-            self._outages_of[pile].discard(outage.id)
-            if not self._outages_of[pile]:
-                del self._outages_of[pile]
-        self.outages[outage.id] = outage
-        if outage.closed_at is not None:
-            self.agenda.put("outage", outage.id, outage.closed_at + self.policy.span("reopen") * 2)
-            return
-        self._members[outage.id] = {member.pile: member for member in outage.members}
-        for member in outage.members:
-            self._outages_of.setdefault(member.pile, set()).add(outage.id)
-        self.agenda.put("outage", outage.id, outage.wake_at)
-
-    def verified_resets(self, since: datetime, group: Group) -> tuple[Tally, Tally]:
-        """Resets concluded after ``since``: all of them, and those of one model, firmware and plan."""
-        failed, total, own_failed, own_total = 0, 0, 0, 0
+    def verified_resets(self, since: datetime) -> tuple[int, int]:
+        """(failed, all) resets concluded after ``since``."""
+        failed = total = 0
         for incident in self._recent():
             for attempt in incident.attempts:
                 if attempt.action not in REBOOTS or attempt.left is False:
                     continue
-                if attempt.concluded_at is None or attempt.concluded_at <= since:
-                    continue
-                bad = attempt.result is not Result.PASSED
-                total += 1
-                failed += bad
-                if (attempt.model, attempt.firmware, attempt.plan) == group:
-                    own_total += 1
-                    own_failed += bad
-        return (failed, total), (own_failed, own_total)
+                if attempt.concluded_at is not None and attempt.concluded_at > since:
+                    total += 1
+                    failed += attempt.result is not Result.PASSED
+        return failed, total
 
     def _recent(self) -> Iterable[Incident]:
         return self.incidents.values()
@@ -304,18 +262,6 @@ class State:
         self.by_pile.setdefault(incident.pile, set()).add(incident.id)
         if incident.closed_at is not None:
             # Kept for the reopen window and for the breaker's; then storage alone remembers it.
-            kept = max(self.policy.span("reopen") * 2, self.policy.span("breaker_window"))
-            self.agenda.put("incident", incident.id, incident.closed_at + kept)
+            self.agenda.put("incident", incident.id, incident.closed_at + self.policy.span("reopen") * 2)
             return
         self.agenda.put("incident", incident.id, incident.wake_at)
-
-
-def _stands_otherwise(known: Pile, pile: Pile) -> bool:
-    """Whether a pile shows something else, or belongs to something else, than before."""
-    return (
-        known.symptoms is not pile.symptoms
-        or known.heard_at is None
-        or known.registration is not pile.registration
-        or known.firmware is not pile.firmware
-        or known.model is not pile.model
-    )

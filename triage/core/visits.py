@@ -11,7 +11,6 @@ from triage.core.fleet import Pile
 from triage.core.incident import Incident
 from triage.core.lifecycle import ORDER_TABLE, Ignore, OrderAct, Trigger
 from triage.core.orders import next_clock, set_order
-from triage.core.outage import OutageState
 from triage.core.vocabulary import CloseCode, Family, IncidentState, OrderState
 from triage.core.workorder import Visit, WorkOrder
 
@@ -123,14 +122,9 @@ def _good(draft: Draft, incident: Incident, order: WorkOrder, pile: Pile) -> boo
     fresh = pile.heard_at is not None and draft.now - pile.heard_at <= draft.policy.span("fresh")
     if not fresh or not pile.seen_since_start or present(pile, incident) or pile.hazard is not None:
         return False
-    done = order.state is OrderState.DONE
-    if not done and any(
-        each.work_order == order.id and each.state is OutageState.OPEN for each in draft.state.outages.values()
-    ):
-        return False  # it is for many piles, and most of them are still out
     if any(fault.safety for fault in pile.faults) or _merged_trouble(draft, incident, pile):
         return False
-    if done:
+    if order.state is OrderState.DONE:
         return pile.heard_at is not None and pile.heard_at > order.state_since
     if order.state not in _NOT_DEPARTED or incident.safety:
         return False

@@ -311,22 +311,3 @@ class Mode(StrEnum):
     SHADOW = "shadow"
     APPROVE = "approve"
     LIVE = "live"
-
-
-class Learning(StrEnum):
-    """What is done with the record of which remedy cured what."""
-
-    OFF = "off"
-    SUGGEST = "suggest"  # say what would be passed over, and do as the plan says
-    ON = "on"
-
-
-class Watch(StrEnum):
-    """How far it is watched whether an incident heals by itself."""
-
-    FIRST = "first"  # its observation window runs
-    FIRST_CLEAR = "first_clear"  # gone within it; counted once that has lasted
-    LASTED = "lasted"  # it outlasted the window
-    BACK = "back"  # the first remedy is held back for one more window
-    BACK_CLEAR = "back_clear"  # gone while it was held back
-    OVER = "over"  # nothing is watched any more

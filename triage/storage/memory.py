@@ -88,8 +88,6 @@ class MemoryStore:
             disk.history.add(row)
         for row in prepared.answers:
             disk.answers.setdefault((row["scope"], row["key"]), row)
-        for row in prepared.plans:
-            disk.plans.setdefault(row["id"], row)
         for row in prepared.quarantine:
             disk.quarantined += 1
             disk.quarantine.put({"id": disk.quarantined, **row})
@@ -101,15 +99,6 @@ class MemoryStore:
             disk.head = Head(disk.head.seq + 1, record[2])
             for subject in subjects(entry):
                 disk.subjects.setdefault(subject, []).append(disk.head.seq)
-
-    async def note(self, entries: Sequence[JournalEntry]) -> None:
-        """Add lines to the journal without being the writer of batches: for what is done beside the daemon."""
-        records, prev = [], self.disk.head.hash
-        for entry in entries:
-            own = link(prev, entry)
-            records.append((entry, (encode(entry), prev, own)))
-            prev = own
-        self._append(records)
 
     async def answers(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], KeptAnswer]:
         """See :class:`~triage.interfaces.Lookups`."""
@@ -124,8 +113,7 @@ class MemoryStore:
 
     async def fetch(self, kind: str, id: str) -> dict[str, Any] | None:
         """See :class:`~triage.interfaces.Queries`."""
-        rows = self.disk.plans if kind == pages.PLAN else self.disk.shelves[kind].rows
-        row = rows.get(escape(id))
+        row = self.disk.shelves[kind].rows.get(escape(id))
         return None if row is None else pages.document(kind, pages.Listed(0, id, row["doc"]))
 
     async def page(self, kind: str, filters: Mapping[str, str], cursor: str | None, limit: int) -> Page:

@@ -16,7 +16,6 @@ from triage.storage.rows import LISTED, QUARANTINE_FILTERS
 
 PAGE_LIMIT = 500
 QUARANTINE = "quarantine"
-PLAN = "plan"
 
 
 class PageWanted(Struct, frozen=True):

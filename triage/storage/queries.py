@@ -12,7 +12,6 @@ from triage.storage.pages import QUARANTINE as QUARANTINE_LIST
 from triage.storage.pages import PageWanted
 from triage.storage.rows import PILE, Kind
 from triage.storage.tables import ANSWER, ENTITIES, JOURNAL, JOURNAL_SUBJECT, QUARANTINE, SETTING
-from triage.storage.tables import PLAN as PLAN_TABLE
 
 LOAD_BATCH = 5_000
 ANSWER_BATCH = 500
@@ -44,8 +43,8 @@ def settings() -> Select[Any]:
 
 
 def one(kind: str, id: str) -> Select[Any]:
-    """One entity's document, or a plan's text by its hash."""
-    table = PLAN_TABLE if kind == PLAN_TABLE.name else ENTITIES[kind]
+    """One entity's document."""
+    table = ENTITIES[kind]
     return select(table.c.doc).where(table.c.id == escape(id))
 
 

@@ -17,8 +17,6 @@ from triage.core.effects import Changes, JournalEntry, KeptAnswer, OutboxItem
 from triage.core.events import Moment, Quarantined
 from triage.core.fleet import Pile
 from triage.core.incident import Incident
-from triage.core.outage import Outage
-from triage.core.plan import PlanText
 from triage.core.silence import Silence
 from triage.core.vocabulary import ComplaintState
 from triage.core.workorder import WorkOrder
@@ -83,10 +81,6 @@ def _silence_live(silence: Silence) -> int:
     return 0 if silence.lifted_at is not None else micros(silence.ends_at)
 
 
-def _outage_live(outage: Outage) -> int:
-    return FOREVER if outage.open else _until(outage.closed_at, outage.state_since)
-
-
 def _item_live(item: OutboxItem) -> int:
     return 0 if item.state in EMPTY_OUTBOX else FOREVER
 
@@ -125,14 +119,6 @@ SILENCE = Kind(
     at=lambda silence: silence.created_at,
     live=_silence_live,
 )
-OUTAGE = Kind(
-    name="outage",
-    batch="outages",
-    type=Outage,
-    filters=("state", "cause", "site"),
-    at=lambda outage: outage.opened_at,
-    live=_outage_live,
-)
 OUTBOX = Kind(
     name="outbox",
     batch="outbox",
@@ -142,7 +128,7 @@ OUTBOX = Kind(
     live=_item_live,
     listed=False,
 )
-KINDS = (PILE, INCIDENT, COMPLAINT, ORDER, SILENCE, OUTAGE, OUTBOX)
+KINDS = (PILE, INCIDENT, COMPLAINT, ORDER, SILENCE, OUTBOX)
 LISTED = {kind.name: kind for kind in KINDS if kind.listed}
 
 QUARANTINE_FILTERS = ("driver", "reason", "pile")
@@ -156,7 +142,6 @@ class Prepared(Struct, frozen=True):
     moments: list[Row]
     quarantine: list[Row]
     answers: list[Row]
-    plans: list[Row]
     journal: list[JournalEntry]
 
     def without(self, full: Landed, landed: Landed) -> Prepared:
@@ -198,7 +183,6 @@ def prepare(changes: Changes) -> Prepared:
         moments=[moment_row(item) for item in changes.moments],
         quarantine=[quarantine_row(item) for item in changes.quarantine],
         answers=[answer_row(kept) for kept in changes.answers],
-        plans=[plan_row(text) for text in changes.plans.values()],
         journal=list(changes.journal),
     )
 
@@ -253,16 +237,6 @@ def answer_row(kept: KeptAnswer) -> Row:
         "digest": escape(kept.digest),
         "at_us": micros(kept.at),
         "doc": encode(kept),
-    }
-
-
-def plan_row(text: PlanText) -> Row:
-    """A plan's text; its id is its hash."""
-    return {
-        "id": escape(text.sha256),
-        "name": escape(text.name),
-        "at_us": micros(text.first_used_at),
-        "doc": encode(text),
     }
 
 

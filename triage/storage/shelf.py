@@ -124,7 +124,6 @@ class MemoryDisk:
         self.shelves = {kind.name: Shelf() for kind in KINDS}
         self.settings: dict[str, str] = {}
         self.answers: dict[tuple[str, str], Row] = {}
-        self.plans: dict[str, Row] = {}
         self.quarantine = Shelf()
         self.quarantined = 0
         self.history = History()

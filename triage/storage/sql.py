@@ -118,13 +118,6 @@ class SqlStore:
             await self._database.write(work)
             self._doubts.clear()
 
-    async def note(self, entries: Sequence[JournalEntry]) -> None:
-        """Add lines to the journal without being the writer of batches: for what is done beside the daemon.
-
-        The journal's head is read and moved in one transaction, so the chain holds whoever else writes meanwhile.
-        """
-        await self._database.write(lambda connection: writes.append_journal(connection, entries))
-
     async def answers(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], KeptAnswer]:
         """See :class:`~triage.interfaces.Lookups`."""
         pairs = [(escape(scope), escape(key)) for scope, key in keys]

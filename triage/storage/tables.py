@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, String, Table, Text
 
-from triage.storage.rows import COMPLAINT, INCIDENT, KINDS, ORDER, OUTAGE, QUARANTINE_FILTERS, Kind
+from triage.storage.rows import COMPLAINT, INCIDENT, KINDS, ORDER, QUARANTINE_FILTERS, Kind
 
 METADATA = MetaData()
 KEY = String().with_variant(String(collation="C"), "postgresql")
@@ -45,7 +45,6 @@ _INDEXES = {
     INCIDENT.name: _by("incident", "pile", "state"),
     COMPLAINT.name: _by("complaint", "pile", "state", "incident"),
     ORDER.name: _by("order", "pile", "state", "incident"),
-    OUTAGE.name: _by("outage", "state", "site"),
 }
 
 ENTITIES: dict[str, Table] = {kind.name: _entity(kind, *_INDEXES.get(kind.name, [])) for kind in KINDS}
@@ -110,16 +109,6 @@ ANSWER = Table(
     Column("doc", Text, nullable=False),
     Index("answer_at", "at_us"),
 )
-
-PLAN = Table(
-    "plan",
-    METADATA,
-    Column("id", KEY, primary_key=True),
-    Column("name", KEY, nullable=False),
-    Column("at_us", BigInteger, nullable=False),
-    Column("doc", Text, nullable=False),
-)
-"""The text of every plan that was ever run, by its hash. Never changed and never pruned."""
 
 ROW_QUARANTINE = Table(
     "row_quarantine",

@@ -22,7 +22,6 @@ from triage.storage.tables import (
     JOURNAL_SUBJECT,
     LEDGER,
     MOMENT,
-    PLAN,
     QUARANTINE,
     ROW_QUARANTINE,
     SETTING,
@@ -40,10 +39,6 @@ _BATCH_NOTED = (
     update(LEDGER)
     .where(LEDGER.c.id == 1)
     .values(batch=bindparam("batch"), head_seq=bindparam("head_seq"), head_hash=bindparam("head_hash"))
-)
-
-_HEAD_NOTED = (
-    update(LEDGER).where(LEDGER.c.id == 1).values(head_seq=bindparam("head_seq"), head_hash=bindparam("head_hash"))
 )
 
 
@@ -80,19 +75,11 @@ def write_batch(connection: Connection, prepared: Prepared, token: str, head: He
         _upsert(connection, ENTITIES[kind], rows)
     _upsert(connection, SETTING, prepared.settings)
     _keep_first(connection, ANSWER, prepared.answers)
-    _keep_first(connection, PLAN, prepared.plans)
     _append(connection, MOMENT, prepared.moments)
     _append(connection, QUARANTINE, prepared.quarantine)
     head = _extend(connection, prepared.journal, head)
     values = {"batch": token, "head_seq": head.seq, "head_hash": head.hash}
     connection.execute(_BATCH_NOTED, values)
-    return head
-
-
-def append_journal(connection: Connection, entries: Sequence[JournalEntry]) -> Head:
-    """Add lines to the journal beside whoever writes batches, whose last batch and lease stay as they are."""
-    head = _extend(connection, entries, read_ledger(connection).head)
-    connection.execute(_HEAD_NOTED, {"head_seq": head.seq, "head_hash": head.hash})
     return head
 
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from triage.core.outage import OutageState
 from triage.core.vocabulary import IncidentState, OrderState
 from triage.interfaces import Queries
 from triage.web import present, present_pile
@@ -17,12 +16,11 @@ MOST = 100
 RECENT = 30
 BREATH = 500
 _INCIDENTS = tuple(state.value for state in IncidentState if state is not IncidentState.CLOSED)
-_OUTAGES = (OutageState.OPEN.value, OutageState.RETURNING.value)
 _ORDERS = tuple(state.value for state in OrderState if state not in {OrderState.CLOSED, OrderState.RECALLED})
 
 
 class Board:
-    """The open outages, incidents and work orders, the newest complaints, and the fleet in figures."""
+    """The open incidents, the open work orders, the newest complaints, and the fleet in figures."""
 
     def __init__(self, parts: WebParts, queries: Queries) -> None:
         self._parts = parts
@@ -58,13 +56,10 @@ class Board:
 
     async def _gather(self, *, words: bool) -> dict[str, Any]:
         incidents, more_incidents = await self._open("incident", _INCIDENTS)
-        outages, more_outages = await self._open("outage", _OUTAGES)
         orders, more_orders = await self._open("order", _ORDERS)
         complaints = await self._queries.page("complaint", {}, None, RECENT)
         return {
             "fleet": await self.fleet(),
-            "outages": [present.outage(each) for each in outages],
-            "more_outages": more_outages,
             "incidents": [present.incident(each) for each in incidents],
             "more_incidents": more_incidents,
             "work_orders": [present.work_order(each) for each in orders],

@@ -23,8 +23,6 @@ FILTERS: Mapping[str, tuple[str, ...]] = {
     "complaint": ("status", "category", "symptom", "pile", "site", "channel", "route", "grade", "incident"),
     "incident": ("state", "pile", "site", "region", "family", "kind", "close_code", "connector"),
     "order": ("state", "pile", "site", "region", "reason", "team", "incident"),
-    "remedy": ("model", "firmware", "fault", "action"),
-    "outage": ("state", "cause", "site"),
     "silence": ("pile", "site", "region"),
     "quarantine": ("driver", "reason", "pile"),
     "pile": ("site", "region", "profile", "model", "firmware", "team", "link", "state", "registered"),

@@ -8,8 +8,6 @@ from typing import Any
 
 from triage.core.effects import JournalEntry
 from triage.core.plan import Plan
-from triage.core.planlint import overdue
-from triage.core.remedies import Interval, Remedies
 from triage.web import mask
 
 Stored = Mapping[str, Any]
@@ -18,7 +16,6 @@ _INCIDENT = (
     *("id", "pile", "site", "region", "connector", "family", "kind", "state", "state_since", "close_code"),
     *("summary", "safety", "desk_reason", "work_order", "opened_at", "closed_at", "wake_at"),
     *("approved_until", "approved_by", "reopened", "previous", "reminders"),
-    "outage",
 )
 _ATTEMPT = (
     *("id", "step", "action", "connector", "result", "sent_at", "expires_at", "verify_by", "concluded_at"),
@@ -36,11 +33,6 @@ _COMPLAINT = (
 )
 _WORDS = ("text", "expectation", "reference", "comment")
 """What people wrote: for agents and above only."""
-_OUTAGE = (
-    *("id", "cause", "name", "sign", "site", "state", "state_since", "opened_at", "closed_at", "wake_at"),
-    *("size", "work_order", "previous", "absorbed_by"),
-)
-_MEMBER = ("pile", "since", "back_at", "free_at")
 _SILENCE = ("id", "pile", "site", "region", "starts_at", "ends_at", "reason", "by", "created_at", "lifted_at")
 
 
@@ -96,24 +88,6 @@ def complaint(
     return _with_timeline(shown, timeline)
 
 
-def outage(stored: Stored, timeline: Sequence[JournalEntry] | None = None) -> dict[str, Any]:
-    """An outage with its extent and its likely cause in words; lists leave members and timeline out.
-
-    ``free_at`` is when a member is decided on its own again; set without ``back_at`` it did not come back with the
-    others.
-    """
-    members = [dict(zip(_MEMBER, each, strict=False)) for each in stored.get("members") or ()]
-    out = sum(each.get("back_at") is None and each.get("free_at") is None for each in members)
-    shown = {name: stored.get(name) for name in _OUTAGE}
-    shown |= {
-        "affected": len(members) or stored.get("size"),
-        "out": out,
-        "back": sum(each.get("back_at") is not None for each in members),
-        "hypothesis": {"en": stored.get("summary", ""), "zh": stored.get("summary_zh", "")},
-    }
-    return shown if timeline is None else _with_timeline(shown | {"members": members}, timeline)
-
-
 def silence(stored: Stored, now: datetime) -> dict[str, Any]:
     """A silence, and whether it holds now."""
     shown = {name: stored.get(name) for name in _SILENCE}
@@ -121,51 +95,10 @@ def silence(stored: Stored, now: datetime) -> dict[str, Any]:
     return shown | {"active": stored.get("lifted_at") is None and starts_at <= now < ends_at}
 
 
-def plan(found: Plan, now: datetime, drills: Sequence[JournalEntry] = ()) -> dict[str, Any]:
-    """A plan in force, without its text; whether its review is overdue, and how its last drill went."""
+def plan(found: Plan) -> dict[str, Any]:
+    """A plan in force, without its text."""
     shown: dict[str, Any] = {name: getattr(found, name) for name in found.__struct_fields__ if name != "text"}
-    return shown | {"overdue": overdue(found, now.date()), "last_drill": drill(drills[-1], found) if drills else None}
-
-
-def drill(entry: JournalEntry, found: Plan) -> dict[str, Any]:
-    """A drill on record: when, in which scenario, how it went, and whether it was of the text in force."""
-    known = {name: entry.data.get(name) for name in ("scenario", "passed", "version", "sha256")}
-    same_text = entry.data.get("sha256") == found.sha256
-    return {"at": entry.at, "by": entry.actor, "result": entry.text, "same_text": same_text, **known}
-
-
-def plan_text(stored: Stored) -> dict[str, Any]:
-    """The text of a plan that was run."""
-    return {name: stored.get(name) for name in ("sha256", "name", "version", "first_used_at", "text")}
-
-
-def remedies(record: Remedies) -> dict[str, Any]:
-    """What remedies did for one trouble on one model and firmware; rates with their bounds of 95 %."""
-    window, by_itself = _interval(record.in_the_window), _interval(record.by_itself)
-    return {
-        "model": record.model,
-        "firmware": record.firmware,
-        "fault": record.fault,
-        "as_of": record.at,
-        "in_the_window": {"watched": record.observed, "healed": record.healed, **window},
-        "held_back": {"watched": record.held_back, "healed": record.held_back_healed, **by_itself},
-        "remedies": [
-            {
-                "action": each.action,
-                "passed": each.passed,
-                "failed": each.failed,
-                "unknown": each.unknown,
-                "cures": _interval(each.cures),
-                "net": _interval(record.net(each.action)),
-            }
-            for each in record.tries
-        ],
-    }
-
-
-def _interval(found: Interval) -> dict[str, float | None]:
-    rate = None if found.rate is None else round(found.rate, 4)
-    return {"rate": rate, "low": round(found.low, 4), "high": round(found.high, 4)}
+    return shown
 
 
 def journal(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:

@@ -12,19 +12,7 @@ from fastapi import FastAPI, Security
 from uvicorn.server import ServerState
 
 from triage.web import console, problems
-from triage.web.api import (
-    complaints,
-    events,
-    fleet,
-    health,
-    incidents,
-    orders,
-    outages,
-    piles,
-    plans,
-    remedies,
-    silences,
-)
+from triage.web.api import complaints, events, fleet, health, incidents, orders, piles, silences
 from triage.web.asking import Front
 from triage.web.auth import Doorkeeper
 from triage.web.board import Board
@@ -37,7 +25,7 @@ from triage.web.reading import PatientQueries
 MOST_CONNECTIONS = 512
 KEEP_ALIVE_S = 10
 GRACE_S = 3
-_CALLS = (complaints, incidents, outages, orders, piles, remedies, silences, plans, fleet, events)
+_CALLS = (complaints, incidents, orders, piles, silences, fleet, events)
 
 
 def create_api(parts: WebParts) -> FastAPI:

@@ -32,12 +32,10 @@ BRISK: dict[str, Any] = {
     "fresh_s": 600,
     "silent_after_s": 720,
     "spacing_s": 180,
-    # Many stories share one daemon: the fleet's budgets and the breaker would make them wait for each other,
-    # and the lot would make one in twenty wait for nobody.
+    # Many stories share one daemon: the fleet's budgets and the breaker would make them wait for each other.
     "fleet_per_window": 1000,
     "fleet_hour_floor": 1000,
     "breaker_least": 1000,
-    "holdback_share": 0.0,
 }
 """A policy under which every story ends within seconds at speed 120, although the machine may be busy."""
 

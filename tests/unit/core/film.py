@@ -88,7 +88,6 @@ class Actor:
         self.talks = True
         self.up_since = film.now - timedelta(hours=1)
         self.boot = 1
-        self.firmware = "1.0"
         self.seq = 0
         self.status = dict.fromkeys(range(1, registration.connectors + 1), ConnectorStatus.AVAILABLE)
         self.session: dict[int, str | None] = dict.fromkeys(range(1, registration.connectors + 1))
@@ -157,7 +156,7 @@ class Actor:
             online=True,
             boot_id=f"{self.id}-boot-{self.boot}",
             boot_reason=reason,
-            firmware=self.firmware,
+            firmware="1.0",
             model=self.registration.model,
             device_at=self.film.now,
         )
@@ -431,7 +430,6 @@ class Film:
             complaints=list(state.complaints.values()),
             orders=list(state.orders.values()),
             silences=list(state.silences.values()),
-            outages=list(state.outages.values()),
             outbox=list(state.outbox.values()),
             settings=dict(state.settings),
         )

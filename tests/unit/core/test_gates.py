@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from msgspec import Struct
-from msgspec.structs import replace
 
 from triage.core import gates
 from triage.core.events import Registration
@@ -62,7 +61,6 @@ class Around(Struct, frozen=True, kw_only=True):
     order: bool = False
     not_again: bool = False
     breaker: bool = False
-    own_breaker: bool = False
     incident_limit: bool = False
     day_limit: bool = False
     spacing: bool = False
@@ -108,8 +106,6 @@ def may_around(case: Around) -> bool:
     if case.kill or case.outage or case.order or case.not_again or case.last_serving:
         return False
     if case.mode in {"approve", "expired"}:
-        return False
-    if case.action in RESTARTS and case.own_breaker:
         return False
     budgets = (case.breaker, case.incident_limit, case.day_limit, case.spacing, case.relapse, case.site, case.window)
     return not (case.action in RESTARTS and (any(budgets) or case.hour))
@@ -221,7 +217,6 @@ def around(case: Around) -> Question:
         fleet_sends_hour=10 if case.hour else 9,
         fleet_piles=100,
         breaker=(4, 7) if case.breaker else (3, 6),
-        own_breaker=(3, 10) if case.own_breaker else (2, 7),
         approved_until=approved,
     )
 
@@ -328,27 +323,6 @@ def test_every_refusal_looks_again_later() -> None:
     for case in itertools.islice(all_around(), 5000):
         refusal = judge(around(case))
         assert refusal is None or refusal.again > timedelta(0)
-
-
-@pytest.mark.parametrize(
-    ("fleet", "own", "refused"),
-    [
-        ((0, 0), (5, 5), False),  # too few to judge
-        ((0, 0), (2, 6), True),
-        ((0, 0), (1, 6), False),
-        ((3, 6), (0, 0), False),  # half of all is not more than half
-        ((4, 6), (0, 0), True),
-    ],
-)
-def test_a_breaker_opens_at_its_share_and_not_before(
-    fleet: tuple[int, int], own: tuple[int, int], refused: bool
-) -> None:
-    question = replace(around(Around()), breaker=fleet, own_breaker=own, own_name="AC-7 1.0 by plan p")
-    refusal = judge(question)
-    assert (refusal is not None and refusal.gate is Gate.BREAKER) is refused
-    if refusal is not None:
-        assert ("AC-7 1.0 by plan p" in refusal.reason) is (own[1] > 0)
-        assert refusal.again == POLICY.span("breaker_window")
 
 
 def test_an_empty_question_is_refused() -> None:

@@ -1,12 +1,10 @@
 """Plans: the choice among them, and the lint rule by rule."""
 
-from datetime import date
-
 import pytest
 from msgspec import structs
 
 from triage.core.plan import Plan, PlanBook, Step
-from triage.core.planlint import NO_RESET_FAMILIES, lint, overdue, overlaps, warn, worst_case_s
+from triage.core.planlint import NO_RESET_FAMILIES, lint, overlaps, worst_case_s
 from triage.core.vocabulary import Action, Family, Mode, OrderReason
 
 REPORT = Step(id="report", action=Action.REPORT, proof=("fresh",), verify_s=60)
@@ -73,12 +71,6 @@ CASES: list[tuple[Plan, str]] = [
     (plan(REPORT, LOG, SOFT, HARD, CYCLE), "at most 2 restarts"),
     (plan(LOG), "the first step is not a report"),
     (plan(REPORT, deadline_s=179), "the worst case takes 180 s"),
-    (plan(but(REPORT, proof=("fresh", "booted"))), "booted is never seen"),
-    (plan(but(REPORT, proof=("fresh", "session_ended"))), "a report ends no session"),
-    (plan(but(REPORT, proof=("fresh", "status_idle")), family=Family.UNRESPONSIVE), "is never at one"),
-    (plan(REPORT, but(LOG, passed="next")), "nothing comes after it"),
-    (plan(but(REPORT, passed="wait"), LOG), "leads to 'wait' although it has passed"),
-    (plan(but(REPORT, passed="field"), LOG), "leads to 'field' although it has passed"),
     (plan(REPORT, LOG, but(SOFT, verify_s=300)), "a start may take 300 s"),
 ]
 
@@ -97,19 +89,6 @@ def test_no_restart_where_a_person_or_time_must_do_it(family: Family, reset: Ste
 
 def test_a_plan_for_piles_without_a_link_need_not_ask_first() -> None:
     assert problems(plan(but(LOG, passed="soak"), family=Family.OFFLINE)) == ""
-
-
-@pytest.mark.parametrize(("today", "late"), [("2027-01-01", False), ("2027-01-02", True)])
-def test_a_review_that_is_overdue_is_a_warning_and_no_finding(today: str, late: bool) -> None:
-    made = plan(REPORT)
-    day = date.fromisoformat(today)
-    assert overdue(made, day) is late
-    assert [each.problem for each in warn(made, day)] == ["p should have been reviewed by 2027-01-01"] * late
-    assert lint(made) == []
-
-
-def test_a_review_date_nobody_can_read_is_overdue() -> None:
-    assert overdue(plan(REPORT, review_by="soon"), date(2026, 1, 1))
 
 
 def test_the_worst_case_counts_every_window_and_the_soak() -> None:

@@ -18,9 +18,7 @@ from triage.core.events import Ask, Event, Quarantined, Registration, Reporter
 from triage.core.fleet import Connector, Fault, Pile
 from triage.core.incident import Attempt, Evidence, Incident, Judgement, PlanRun, Refusal
 from triage.core.means import Dialect
-from triage.core.outage import LOST, Cause, Member, Outage, OutageState
 from triage.core.plan import Plan, Step
-from triage.core.remedies import Remedies
 from triage.core.silence import Silence
 from triage.core.vocabulary import (
     Action,
@@ -115,7 +113,6 @@ class FixedLive:
     stopped: str | None = None
     book: list[Plan] = field(default_factory=list)
     dialects: dict[str, Dialect] = field(default_factory=dict)
-    records: list[Remedies] = field(default_factory=list)
 
     def piles(self) -> Sequence[Pile]:
         return self.fleet
@@ -134,9 +131,6 @@ class FixedLive:
 
     def plans(self) -> Sequence[Plan]:
         return self.book
-
-    def remedies(self) -> Sequence[Remedies]:
-        return self.records
 
     def dialect(self, profile: str) -> Dialect | None:
         return self.dialects.get(profile)
@@ -332,29 +326,6 @@ def a_silence(id: str = "S-1", now: datetime = NOW, **more: Any) -> Silence:
     return Silence(id=id, **(chosen | more))
 
 
-def an_outage(id: str = "O-1", now: datetime = NOW, **more: Any) -> Outage:
-    chosen: dict[str, Any] = {
-        "cause": Cause.SITE,
-        "name": "SITE-1",
-        "sign": LOST,
-        "size": 5,
-        "state": OutageState.OPEN,
-        "state_since": now - timedelta(minutes=9),
-        "opened_at": now - timedelta(minutes=9),
-        "wake_at": now + timedelta(hours=4),
-        "site": "SITE-1",
-        "members": (
-            Member(pile="P-1", since=now),
-            Member(pile="P-2", since=now, free_at=now),
-            Member(pile="P-3", since=now, back_at=now, free_at=now),
-            Member(pile="P-4", since=now),
-        ),
-        "summary": "4 of 5 piles of site SITE-1 fell silent at once; likely cause: supply",
-        "summary_zh": "场站 SITE-1 的 5 台充电桩中有 4 台同时失联",
-    }
-    return Outage(id=id, **(chosen | more))
-
-
 def a_plan() -> Plan:
     step = Step(id="soft", action=Action.RESET_SOFT, proof=("booted", "fault_absent"), verify_s=300)
     return Plan(
@@ -396,8 +367,6 @@ async def keep(store: MemoryStore, *things: Any) -> None:
                 changes.complaints[thing.number] = thing
             case WorkOrder():
                 changes.orders[thing.id] = thing
-            case Outage():
-                changes.outages[thing.id] = thing
             case Silence():
                 changes.silences[thing.id] = thing
             case Quarantined():

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from tests.unit.web.stand import (
     NOW,
@@ -21,14 +20,11 @@ from tests.unit.web.stand import (
     ago,
     an_incident,
     an_order,
-    an_outage,
     keep,
 )
-from triage.core.effects import Answer, Changes, JournalEntry
+from triage.core.effects import Answer
 from triage.core.events import CommandWanted, IncidentAct, KillSwitch, OrderAct, SilenceLifted, SilenceSet
 from triage.core.means import Dialect
-from triage.core.outage import Cause, OutageState
-from triage.core.plan import PlanText
 from triage.core.vocabulary import Action, CloseCode, ConnectorStatus, IncidentState, Link, OrderState
 
 API = "/api/v1"
@@ -230,7 +226,7 @@ async def test_kill_switch(stand: Stand) -> None:
     assert (await stand.http.put(f"{API}/kill-switch", json={"on": "yes", "reason": "x"})).status_code == 422
 
 
-async def test_plans_and_quarantine(stand: Stand) -> None:
+async def test_plans_outages_quarantine(stand: Stand) -> None:
     stand.live.book = [a_plan()]
     [plan] = (await get(stand, "/plans"))["items"]
     assert (plan["name"], plan["version"], plan["mode"], plan["steps"][0]["id"]) == (
@@ -240,82 +236,10 @@ async def test_plans_and_quarantine(stand: Stand) -> None:
         "soft",
     )
     assert "text" not in plan
-    assert (plan["review_by"], plan["overdue"], plan["last_drill"]) == ("2027-01-01", False, None)
+    assert await get(stand, "/outages") == {"items": [], "next": None}
     await keep(stand.store, a_sample())
     [sample] = (await get(stand, "/quarantine", driver="mqtt"))["items"]
     assert b64decode(sample["sample"]) == b"\xff{"
-
-
-async def test_outages_tell_extent_cause_and_members(stand: Stand) -> None:
-    assert await get(stand, "/outages") == {"items": [], "next": None}
-    over = an_outage(
-        "O-2", state=OutageState.CLOSED, closed_at=NOW, cause=Cause.CARRIER, name="net", site="", members=()
-    )
-    await keep(stand.store, an_outage(), over, a_line("O-1", text="4 of 5 piles fell silent"))
-    assert {each["id"] for each in (await get(stand, "/outages"))["items"]} == {"O-1", "O-2"}
-    for wanted in ({"state": "open"}, {"site": "SITE-1"}, {"cause": "site"}):
-        [shown] = (await get(stand, "/outages", **wanted))["items"]
-        assert shown["id"] == "O-1"
-        assert "members" not in shown
-    assert (shown["affected"], shown["size"], shown["out"], shown["back"]) == (4, 5, 2, 1)
-    assert set(shown["hypothesis"]) == {"en", "zh"}
-    full = await get(stand, "/outages/O-1")
-    assert [each["pile"] for each in full["members"]] == ["P-1", "P-2", "P-3", "P-4"]
-    assert full["members"][2]["back_at"] is not None
-    assert [each["text"] for each in full["timeline"]] == ["4 of 5 piles fell silent"]
-    assert (await stand.http.get(f"{API}/outages/O-9")).status_code == 404
-    assert (await stand.http.get(f"{API}/outages", params={"pile": "P-1"})).status_code == 400
-
-
-async def test_an_incident_names_the_outage_it_was_held_for(stand: Stand) -> None:
-    await keep(stand.store, an_incident(outage="O-1"))
-    assert (await get(stand, "/incidents/I-1"))["outage"] == "O-1"
-
-
-async def test_the_board_shows_the_outages_that_are_not_over(stand: Stand) -> None:
-    over = an_outage("O-2", state=OutageState.CLOSED, closed_at=NOW)
-    await keep(stand.store, an_outage(), over, an_outage("O-3", state=OutageState.RETURNING))
-    shown = await get(stand, "/board")
-    assert {each["id"] for each in shown["outages"]} == {"O-1", "O-3"}
-    assert shown["more_outages"] is False
-
-
-async def test_a_plan_whose_review_date_has_passed_is_overdue(stand: Stand) -> None:
-    stand.live.book = [replace(a_plan(), review_by="2026-04-30")]
-    assert (await get(stand, "/plans"))["items"][0]["overdue"] is True
-
-
-async def test_the_last_drill_of_a_plan_is_shown(stand: Stand) -> None:
-    stand.live.book = [a_plan()]
-    for day, passed in ((2, False), (1, True)):
-        data = {"scenario": "s", "passed": passed, "version": 3, "sha256": "ab" * 32}
-        text = "passed in s" if passed else "failed in s"
-        await keep(
-            stand.store,
-            JournalEntry(
-                at=ago(days=day), subject="plan:internal-reset", kind="drill", actor="ann", text=text, data=data
-            ),
-        )
-    [plan] = (await get(stand, "/plans"))["items"]
-    drill = plan["last_drill"]
-    assert (drill["result"], drill["passed"], drill["by"], drill["scenario"]) == ("passed in s", True, "ann", "s")
-    assert datetime.fromisoformat(drill["at"]) == ago(days=1)
-    assert drill["same_text"] is True
-    stand.live.book = [replace(a_plan(), sha256="ef" * 32)]
-    [plan] = (await get(stand, "/plans"))["items"]
-    assert plan["last_drill"]["same_text"] is False
-
-
-async def test_the_text_of_a_plan_is_found_by_its_hash(stand: Stand) -> None:
-    stand.live.book = [a_plan()]
-    shown = await get(stand, f"/plans/{'ab' * 32}")
-    assert (shown["text"], shown["first_used_at"]) == ("name: internal-reset", None)
-    old = PlanText(sha256="cd" * 32, name="gone", version=1, text="name: gone\n", first_used_at=ago(days=900))
-    await stand.store.commit(Changes(plans={old.sha256: old}))
-    shown = await get(stand, f"/plans/{'cd' * 32}")
-    assert (shown["name"], shown["version"], shown["text"]) == ("gone", 1, "name: gone\n")
-    for strange in ("ef" * 32, "internal-reset", "x" * 64):
-        assert (await stand.http.get(f"{API}/plans/{strange}")).status_code == 404
 
 
 async def test_summary_counts_and_puts_trouble_first(stand: Stand) -> None:

@@ -1,10 +1,11 @@
-"""The fleet as a whole: summary, quarantine, the kill switch."""
+"""The fleet as a whole: summary, plans, outages, quarantine, the kill switch."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
 from triage.core.events import KillSwitch
+from triage.web import present
 from triage.web.api.callers import Operator, Viewer
 from triage.web.asking import FrontDoor
 from triage.web.auth import Role
@@ -28,6 +29,18 @@ async def summary(request: Request, _: Viewer) -> Response:
 async def board(request: Request, caller: Viewer) -> Response:
     """The board, at most a second old."""
     return reply(await _board(request).read(words=caller.at_least(Role.AGENT)))
+
+
+@router.get("/plans", summary="The recovery plans in force")
+async def plans(_: Viewer, front: FrontDoor) -> Response:
+    """Every plan with its steps, mode and hash."""
+    return reply(as_list([present.plan(each) for each in front.parts.live.plans()], None))
+
+
+@router.get("/outages", summary="Outages: many piles failing together")
+async def outages(_: Viewer) -> Response:
+    """None are told apart from incidents yet."""
+    return reply(as_list([], None))
 
 
 @router.get("/quarantine", openapi_extra=listed("quarantine"), summary="Payloads nobody could understand, newest first")

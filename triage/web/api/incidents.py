@@ -10,7 +10,6 @@ from triage.web.api.callers import Operator, Viewer
 from triage.web.asking import FrontDoor, checked_id
 from triage.web.bodies import IncidentActionBody
 from triage.web.documented import KEYED, listed
-from triage.web.explain import explain
 from triage.web.listing import as_list, fetch_page, wanted
 from triage.web.problems import no_such, reply
 from triage.web.strict import StrictRoute
@@ -25,7 +24,7 @@ async def index(request: Request, _: Viewer, front: FrontDoor) -> Response:
     return reply(as_list([present.incident(each) for each in page.items], page.next))
 
 
-@router.get("/{id}", summary="One incident: faults, verdicts, attempts, refusals, work order, explanation, timeline")
+@router.get("/{id}", summary="One incident: faults, verdicts, attempts, refusals, work order, timeline")
 async def show(id: str, _: Viewer, front: FrontDoor) -> Response:
     """One incident."""
     queries = front.queries
@@ -35,8 +34,7 @@ async def show(id: str, _: Viewer, front: FrontDoor) -> Response:
     live = front.parts.live
     pile = live.pile(str(stored.get("pile")))
     dialect = None if pile is None else present_pile.profile(pile, live.dialect(pile.registration.profile))
-    shown = present.incident(stored, await queries.timeline(id))
-    return reply(shown | {"explanation": explain(stored), "dialect": dialect})
+    return reply(present.incident(stored, await queries.timeline(id)) | {"dialect": dialect})
 
 
 @router.post(

@@ -3,7 +3,6 @@
 
 const WORDS = {
   en: {
-    outages: "Open outages", out_of: "{} of {} lost", back: "back", members: "Piles", left_behind: "did not come back with the others", turn: "its turn", many_at_once: "Many piles at once",
     fleet: "Fleet", incidents: "Open incidents", orders: "Open work orders", complaints: "Recent complaints",
     token_ask: "This console needs an access token", token_go: "Enter", token_bad: "This token was not accepted.",
     token_kept: "It is kept in this tab only.", other_language: "中文", live: "live", polling: "polling", lost: "no connection",
@@ -19,10 +18,8 @@ const WORDS = {
     accept: "accept by", on_site: "on site by", evidence_of: "evidence", safety: "safety", wakes: "looked at again",
     ago: "{} ago", ahead: "in {}", now: "now", hidden: "(shown to agents)", loading: "loading…", failed_load: "could not be read",
     opened: "opened", complaints_here: "complaints", confidence: "confidence", answer: "answer of the pile",
-    why_now: "Why this step", why_not: "Why not another", to_change: "What would have to change",
   },
   zh: {
-    outages: "未结大面积故障", out_of: "{}/{} 台失联或故障", back: "已恢复", members: "涉及充电桩", left_behind: "未随其他桩恢复", turn: "轮到处理", many_at_once: "大面积故障",
     fleet: "充电桩总览", incidents: "未结事件", orders: "未结工单", complaints: "最近投诉",
     token_ask: "访问控制台需要令牌", token_go: "进入", token_bad: "令牌无效。",
     token_kept: "令牌只保存在当前标签页。", other_language: "English", live: "实时", polling: "轮询", lost: "连接中断",
@@ -38,7 +35,6 @@ const WORDS = {
     accept: "接单", on_site: "到场", evidence_of: "依据", safety: "安全", wakes: "再次检查",
     ago: "{}前", ahead: "{}后", now: "刚刚", hidden: "(客服可见)", loading: "读取中…", failed_load: "读取失败",
     opened: "开始", complaints_here: "投诉", confidence: "可信度", answer: "设备应答",
-    why_now: "当前步骤的理由", why_not: "为何不是其他步骤", to_change: "需要哪些变化",
   },
 };
 
@@ -65,8 +61,7 @@ const VALUES_ZH = {
   session: "充电会话", firmware: "固件升级", out_of_service: "停用", outage: "大面积故障", minimum_available: "最低可用数",
   storm: "故障风暴", busy: "正在处理", spacing: "间隔不足", strikes: "次数上限", breaker: "熔断", site_budget: "场站限额",
   fleet_budget: "全网限额", approval: "待审批", second_look: "发送前复核", unregistered: "未登记", accept: "接单", depart: "出发",
-  open: "进行中", returning: "恢复中", site: "场站", feeder: "馈线", gateway: "网关", carrier: "运营商", driver: "接入通道",
-  fleet: "全网", own_link: "我方链路", arrive: "到场", wait: "等待", return: "退回", incomplete: "未完成", ok: "正常",
+  arrive: "到场", wait: "等待", return: "退回", incomplete: "未完成", ok: "正常",
 };
 
 const VALUES_EN = { wont_start: "won't start", app_issue: "app issue", qr: "QR code", csv: "CSV", mqtt: "MQTT", rest: "REST" };
@@ -74,8 +69,8 @@ const VALUES_EN = { wont_start: "won't start", app_issue: "app issue", qr: "QR c
 const TONES = {
   good: "online available passed done accepted resolved confirmed",
   busy: "in_use recovering probation observing en_route on_site issued received in_progress confirming",
-  warn: "returning unknown held desk waiting blind routed escalated high unavailable field refused returned",
-  bad: "open offline faulted hazard failed critical major safety breached",
+  warn: "unknown held desk waiting blind routed escalated high unavailable field refused returned",
+  bad: "offline faulted hazard failed critical major safety breached",
 };
 const tone = (value) => Object.keys(TONES).find((name) => TONES[name].split(" ").includes(value)) || "";
 
@@ -152,27 +147,6 @@ function showFleet(fleet) {
   $("sites").replaceChildren(...tiles);
 }
 
-// Outages ------------------------------------------------------------------------------------------------------------
-const hypothesis = (it) => it.hypothesis[language] || it.hypothesis.en;
-function memberItem(each) {
-  const left = each.free_at && !each.back_at;
-  const told = left ? [t("left_behind")] : each.back_at ? [t("back"), " ", age(each.back_at), ` · ${t("turn")} `, age(each.free_at)] : [age(each.since)];
-  return h("li", "", h("div", "line", h("bdi", each.back_at ? "good" : left ? "warn" : "bad", each.pile), faint(...told)));
-}
-function outageInside(it, full) {
-  const members = full && full.members ? full.members.slice(0, 200).map(memberItem) : [];
-  const order = it.work_order ? [h("h3", "", t("order")), h("p", "mono", it.work_order)] : [];
-  return [order, part(t("members"), members), history(full)];
-}
-function outageCard(it) {
-  const lost = t("out_of").replace("{}", it.cause === "own_link" ? it.affected : it.out).replace("{}", it.affected);
-  const head = h("summary", "",
-    h("div", "spread", h("div", "line", h("span", "strong", `${say(it.cause)} ${it.name}`), faint(lost)), pill(it.state)),
-    h("div", "", hypothesis(it)),
-    h("div", "faint", `${it.id} · ${t("back")} ${it.back} · ${t("opened")} `, age(it.opened_at)));
-  return folding(`outages/${it.id}`, head, (full) => outageInside(it, full));
-}
-
 // Incidents ----------------------------------------------------------------------------------------------------------
 function part(title, items) { return items.length ? [h("h3", "", title), h("ul", "", items)] : []; }
 function named(thing) { // what a reporter called the pile may be anything
@@ -204,14 +178,8 @@ function incidentInside(it, full) {
   const plan = it.plan ? [h("h3", "", t("plan")), h("p", "", `${it.plan.plan} v${it.plan.version} · ${t("step")} ${it.plan.step + 1}`)] : [];
   const tried = it.attempts.length ? part(t("attempts"), it.attempts.map(attemptItem)) : [h("h3", "", t("attempts")), h("p", "faint", t("no_attempts"))];
   const order = it.work_order ? [h("h3", "", t("order")), h("p", "mono", it.work_order)] : [];
-  return [explained(full), part(t("faults"), it.faults.map((each) => h("li", "mono", each))), part(t("verdicts"), it.verdicts.map(verdictItem)), plan, tried,
+  return [part(t("faults"), it.faults.map((each) => h("li", "mono", each))), part(t("verdicts"), it.verdicts.map(verdictItem)), plan, tried,
     part(t("refusals"), it.refusals.map(refusalItem)), order, doubts(full), history(full)];
-}
-function explained(full) {
-  const told = full && full.explanation;
-  if (!told) return [];
-  const lines = (each) => h("li", "", h("p", "", each[language] || each.en, each.at ? " · " : "", each.at ? age(each.at) : ""));
-  return [part(t("why_now"), told.now.map(lines)), part(t("why_not"), told.not.map(lines)), part(t("to_change"), told.change.map(lines))].flat();
 }
 function doubts(full) { // what the pile's profile takes from sources that nobody has checked
   const found = full && full.dialect ? full.dialect.unverified : [];
@@ -301,7 +269,6 @@ function showBanners() {
   if (view.stale) banners.push(h("p", "banner bad", t(view.stale)));
   if (ready && ready.status === "unavailable") banners.push(h("p", "banner bad", t("unavailable")));
   for (const name of (ready && ready.degraded) || []) banners.push(h("p", "banner", `${t("degraded")}: ${name} – ${ready.parts[name]}`));
-  for (const it of (view.board && view.board.outages) || []) if (it.state === "open") banners.push(h("p", "banner bad", `${t("many_at_once")}: ${hypothesis(it)}`));
   $("banners").replaceChildren(...banners);
 }
 function showStatus() {
@@ -324,8 +291,6 @@ function draw() {
   const at = focus ? [...document.querySelectorAll("details")].indexOf(focus) : -1;
   $("board").hidden = false;
   showFleet(view.board.fleet);
-  $("outages-here").hidden = !view.board.outages.length;
-  stack("outages", view.board.outages, outageCard, "", view.board.more_outages);
   stack("incidents", view.board.incidents, incidentCard, t("no_incidents"), view.board.more_incidents);
   stack("orders", view.board.work_orders, orderCard, t("no_orders"), view.board.more_work_orders);
   stack("complaints", view.board.complaints, complaintCard, t("no_complaints"), false);
